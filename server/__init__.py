@@ -1,0 +1,1 @@
+"""Muster: incident alerting, check-in and headcount. See ARCHITECTURE.md."""

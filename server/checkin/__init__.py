@@ -1,0 +1,1 @@
+"""Check-ins: reports of status, group commit, the headcount board."""

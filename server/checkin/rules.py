@@ -1,0 +1,154 @@
+"""What a report means: corrected time, sameness, where it counts. Pure."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+STATUSES = ("safe", "need_help", "away")
+ALL_STATUSES = (*STATUSES, "unaccounted")
+# States in which an alert has been opened, so that answers move its counts.
+COUNTING = frozenset({"open", "closed", "expired"})
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a report was made: degrees, and metres of accuracy."""
+
+    lat: float
+    lon: float
+    accuracy_m: float | None
+
+
+class Report(msgspec.Struct, frozen=True):
+    """One accepted report on its way to the record. Times are the phone's, not yet corrected."""
+
+    checkin_id: UUID
+    person_id: int
+    person_ref: str
+    status: str
+    at: datetime
+    sent_at: datetime | None
+    alert_id: UUID | None
+    place: Place | None
+    note: str | None
+    battery: int | None
+    reporter: str
+    actor: str
+    body_hash: bytes
+
+
+class Question(msgspec.Struct, frozen=True):
+    """An alert that may be answered: what decides whether a report counts in it."""
+
+    alert_id: UUID
+    kind: str
+    exercise: bool
+    state: str
+    counts_from: datetime | None
+    closed_at: datetime | None
+
+    @property
+    def ended(self) -> bool:
+        """Closed or expired: answers still count, marked late."""
+        return self.state in ("closed", "expired")
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The report that stands for one person in one alert, out of one batch."""
+
+    alert_id: UUID
+    person_id: int
+    status: str
+    event_at: datetime
+    first_at: datetime
+    checkin_id: UUID
+    late: bool
+    reports: int
+
+
+def corrected(at: datetime, sent_at: datetime | None, received_at: datetime) -> datetime:
+    """When it happened, by our clock: `at + (received - sent_at)`, never in the future.
+
+    The phone's error is the same at both of its stamps, so it cancels. An `at` later than
+    `sent_at` is a clock that jumped between the two: the sending bounds it.
+    """
+    if sent_at is None:
+        return min(at, received_at)
+    return received_at - (sent_at - min(at, sent_at))
+
+
+def body_hash(
+    person_ref: str | None,
+    status: str,
+    at: datetime,
+    alert_id: UUID | None,
+    place: Place | None,
+    note: str | None,
+) -> bytes:
+    """16 bytes that two requests share exactly when they say the same.
+
+    `sent_at` and `battery` differ between tries of one report and are no part of it.
+    """
+    where = (place.lat, place.lon, place.accuracy_m) if place else None
+    said = (person_ref, status, at.timestamp(), alert_id and alert_id.bytes, where, note)
+    return hashlib.blake2b(repr(said).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def counts_in(report: Report, event_at: datetime, exercise: bool, question: Question) -> bool:
+    """Whether a report counts in an alert, given that its population holds the person.
+
+    With `alert_id` in that one only, except need_help, which counts in all roll calls of the
+    same kind of world: an exercise answer never counts in an actual alert, nor the reverse.
+    A roll call that has ended takes what was said while it was open.
+    """
+    if question.counts_from is None or question.state not in COUNTING:
+        return False
+    if question.alert_id == report.alert_id:
+        return event_at >= question.counts_from
+    if report.alert_id is not None and report.status != "need_help":
+        return False
+    if question.kind != "rollcall" or question.exercise != exercise:
+        return False
+    if event_at < question.counts_from:
+        return False
+    return question.closed_at is None or event_at <= question.closed_at
+
+
+def standing_answers(
+    reports: Sequence[tuple[Report, datetime, bool]], questions: Iterable[Question]
+) -> list[Answer]:
+    """Reduces a batch of (report, event_at, exercise) to one answer for each person and alert.
+
+    The latest event stands; need_help wins a tie, then the greater id: the same order as the
+    database's `answer_wins`, so that the order of arrival never matters.
+    """
+    best: dict[tuple[UUID, int], Answer] = {}
+    asked = list(questions)
+    for report, event_at, exercise in reports:
+        for question in asked:
+            if not counts_in(report, event_at, exercise, question):
+                continue
+            key = (question.alert_id, report.person_id)
+            new = Answer(
+                alert_id=question.alert_id,
+                person_id=report.person_id,
+                status=report.status,
+                event_at=event_at,
+                first_at=event_at,
+                checkin_id=report.checkin_id,
+                late=question.ended,
+                reports=1,
+            )
+            best[key] = new if key not in best else _later(best[key], new)
+    return list(best.values())
+
+
+def _later(one: Answer, other: Answer) -> Answer:
+    stands = max(one, other, key=lambda a: (a.event_at, a.status == "need_help", a.checkin_id))
+    return msgspec.structs.replace(
+        stands,
+        first_at=min(one.first_at, other.first_at),
+        reports=one.reports + other.reports,
+    )

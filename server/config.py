@@ -1,0 +1,48 @@
+"""Settings: environment only, prefix MUSTER_. docs/settings.md describes each; a test compares.
+
+Nothing here can weaken a guarantee: there is no setting to skip a commit, a check or a policy.
+"""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. Times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="MUSTER_", extra="ignore", frozen=True)
+
+    database_url: str | None = Field(
+        None, description="PostgreSQL 18 address. Unset: an embedded server under DATA_DIR."
+    )
+    data_dir: Path = Field(
+        Path("data"), description="Where the embedded server and the secret key are kept."
+    )
+    secret_key: SecretStr | None = Field(
+        None, description="Key for stored device secrets. Unset: made once in DATA_DIR."
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8000", description="The address phones and consoles use."
+    )
+    pool_size: int = Field(16, ge=4, le=500, description="Database connections a process.")
+    fcm_credentials: Path | None = Field(
+        None, description="Firebase service-account file. Unset: no FCM push."
+    )
+    fcm_url: str = Field(
+        "https://fcm.googleapis.com/v1/projects", description="Base address of the FCM v1 API."
+    )
+    fcm_connections: int = Field(
+        100, ge=1, le=1000, description="Most simultaneous connections to FCM."
+    )
+    fcm_web_config: str | None = Field(
+        None, description="Firebase web configuration (JSON) handed to phones."
+    )
+    languages: str = Field(
+        "en,fr,es,ar,ru,zh", description="Languages offered, the first is the default."
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token for /metrics from anywhere but loopback."
+    )
+    log_format: str = Field("json", pattern="^(json|console)$", description="json or console.")

@@ -1,0 +1,244 @@
+"""The database: pools, transactions under one operation, named SQL, migrations.
+
+Every transaction belongs to one operation, set with SET LOCAL at its begin; connections run
+as `muster_app`, which owns nothing, so forced row-level security always applies.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import stamina
+
+from server import log
+from server.errors import Unavailable
+
+SCHEMA = Path(__file__).parent / "schema"
+LOGGER = log.get("db")
+Connection = asyncpg.Connection
+
+# What the server says when it cannot promise a durable write now.
+UNAVAILABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.SystemError,
+    asyncpg.QueryCanceledError,
+)
+CONFLICT = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+# Seconds after which a write that has not answered counts as not made: promise 2 allows 5.
+PATIENCE = 4.0
+
+retried = stamina.retry(on=CONFLICT, attempts=6, wait_initial=0.01, wait_max=0.2, timeout=3.0)
+
+
+class _Connection(asyncpg.Connection):
+    """Only SET LOCAL is used, so a released connection needs no reset round trip."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class _CommitListener:
+    """Hears the warnings of one commit: a cancelled replication wait still says COMMIT."""
+
+    def __init__(self) -> None:
+        self.warned = False
+
+    def __call__(self, _: Any, message: Any) -> None:
+        text = str(getattr(message, "message", message)).lower()
+        if "synchronous replication" in text or "might not have been replicated" in text:
+            self.warned = True
+
+
+class NamedSql:
+    """The blocks of a queries.sql as attributes.
+
+    A block begins with `-- name: some_name`; the comment lines after it state its intent.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.blocks = dict(_blocks(path.read_text()))
+
+    def __getattr__(self, name: str) -> str:
+        try:
+            return self.blocks[name]
+        except KeyError:
+            raise AttributeError(f"{self._path} has no block named {name}") from None
+
+
+def _blocks(text: str) -> list[tuple[str, str]]:
+    parts = re.split(r"^-- name: (\w+)\s*$", text, flags=re.MULTILINE)
+    return list(zip(parts[1::2], (p.strip() for p in parts[2::2]), strict=True))
+
+
+def named_sql(module_file: str) -> NamedSql:
+    """The queries.sql beside a module: `SQL = named_sql(__file__)`."""
+    return NamedSql(Path(module_file).with_name("queries.sql"))
+
+
+def as_app(dsn: str, **extra: str) -> dict[str, Any]:
+    """Connection arguments that drop to `muster_app` from the first statement on."""
+    settings = {"role": "muster_app", "application_name": "muster", "timezone": "UTC", **extra}
+    return {"dsn": dsn, "server_settings": settings, "statement_cache_size": 500}
+
+
+class Database:
+    """Two pools on one database: `main`, and a share kept free for panics.
+
+    Raises `Unavailable` wherever a durable write can't be promised within PATIENCE seconds.
+    """
+
+    def __init__(self, dsn: str, size: int = 16) -> None:
+        self.dsn = dsn
+        self._sizes = {"main": max(2, size - 3), "panic": 3}
+        self._pools: dict[str, asyncpg.Pool[Any]] = {}
+
+    async def open(self) -> None:
+        """Opens the pools; connections are made as they are needed."""
+        for lane, size in self._sizes.items():
+            self._pools[lane] = await asyncpg.create_pool(
+                min_size=0,
+                max_size=size,
+                max_inactive_connection_lifetime=300,
+                connection_class=_Connection,
+                timeout=PATIENCE / 2,
+                **as_app(self.dsn, statement_timeout="60s", idle_in_transaction_session_timeout="30s"),
+            )
+
+    async def close(self) -> None:
+        """Waits briefly for what is running, then cuts."""
+        for pool in self._pools.values():
+            try:
+                await asyncio.wait_for(pool.close(), 3)
+            except (TimeoutError, *UNAVAILABLE):
+                pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self, lane: str = "main") -> AsyncIterator[Any]:
+        """A connection outside any operation: for SECURITY DEFINER functions only."""
+        with _honest():
+            con = await self._pools[lane].acquire(timeout=PATIENCE / 2)
+        try:
+            with _honest():
+                yield con
+        finally:
+            await asyncio.shield(self._release(lane, con))
+
+    async def _release(self, lane: str, con: Any) -> None:
+        try:
+            await self._pools[lane].release(con, timeout=2)
+        except UNAVAILABLE:
+            con.terminate()
+
+    @asynccontextmanager
+    async def transaction(
+        self, operation_id: int, *, lane: str = "main", snapshot: bool = False
+    ) -> AsyncIterator[Any]:
+        """One transaction of one operation; READ COMMITTED, or one read-only snapshot."""
+        mode = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if snapshot else ""
+        begin = f"BEGIN{mode}; SET LOCAL muster.operation = {int(operation_id)}"
+        async with self.connection(lane) as con:
+            try:
+                await con.execute(begin)
+                yield con
+            except BaseException:
+                await _roll_back(con)
+                raise
+            await _commit(con)
+
+    async def fetch(self, operation_id: int, sql: str, *args: Any) -> list[Any]:
+        """Rows of one read under an operation."""
+        async with self.transaction(operation_id) as con:
+            rows: list[Any] = await con.fetch(sql, *args)
+            return rows
+
+    async def operations(self) -> list[int]:
+        """The ids of all operations."""
+        async with self.connection() as con:
+            return [r[0] for r in await con.fetch("SELECT list_operations()")]
+
+
+async def _roll_back(con: Any) -> None:
+    if con.is_closed():
+        return
+    try:
+        await asyncio.shield(con.execute("ROLLBACK", timeout=2))
+    except (*UNAVAILABLE, asyncpg.PostgresError):
+        con.terminate()
+
+
+async def _commit(con: Any) -> None:
+    """Commits, or raises Unavailable: an unsure commit is never reported as made."""
+    listener = _CommitListener()
+    con.add_log_listener(listener)
+    try:
+        await con.execute("COMMIT", timeout=PATIENCE)
+    except UNAVAILABLE:
+        con.terminate()  # what it did is unknown; nothing more may run on it
+        raise
+    finally:
+        if not con.is_closed():
+            con.remove_log_listener(listener)
+    if listener.warned:
+        raise Unavailable("The write has not reached its replicas. Send it again.")
+
+
+class _honest:  # noqa: N801 - reads as a word in a with statement
+    """Turns what the driver raises when the database is away into `Unavailable`."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
+        if isinstance(error, UNAVAILABLE) and not isinstance(error, asyncio.CancelledError):
+            LOGGER.warning("database_unavailable", kind=type(error).__name__)
+            raise Unavailable("The database cannot take this now. Send it again.") from error
+
+
+async def migrate(dsn: str) -> list[str]:
+    """Applies the numbered files of schema/ that are missing; returns their names.
+
+    Each file is one transaction; an advisory lock lets only one process migrate. `dsn` must
+    be a role that may create roles and tables. Raises asyncpg.PostgresError on a bad file.
+    """
+    con = await asyncpg.connect(dsn)
+    try:
+        await con.execute("SELECT pg_advisory_lock(3141592)")
+        await con.execute(
+            "CREATE TABLE IF NOT EXISTS migration ("
+            "name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        done = {r["name"] for r in await con.fetch("SELECT name FROM migration")}
+        missing = [f for f in sorted(SCHEMA.glob("[0-9]*.sql")) if f.stem not in done]
+        for file in missing:
+            async with con.transaction():
+                await con.execute(file.read_text())
+                await con.execute("INSERT INTO migration (name) VALUES ($1)", file.stem)
+        return [f.stem for f in missing]
+    finally:
+        await con.close()
+
+
+async def wait_ready(dsn: str, seconds: float = 30.0) -> None:
+    """Returns once the database answers. Raises Unavailable after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while True:
+            try:
+                con = await asyncpg.connect(dsn, timeout=2)
+            except UNAVAILABLE:
+                await asyncio.sleep(0.2)
+            else:
+                await con.close()
+                return
+

@@ -1,0 +1,51 @@
+"""Secrets that must be read back (device SMS keys): AES-GCM under one key of the server.
+
+The key is MUSTER_SECRET_KEY, or made once as `secret.key` (mode 0600) in the data directory.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from server.config import Settings
+
+_NONCE = 12
+
+
+class Vault:
+    """Encrypts and decrypts short secrets, each bound to the context it belongs to."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(hashlib.sha256(b"muster vault" + key).digest())
+
+    def seal(self, secret: bytes, context: str) -> bytes:
+        """Nonce and ciphertext of `secret`."""
+        nonce = os.urandom(_NONCE)
+        return nonce + self._cipher.encrypt(nonce, secret, context.encode())
+
+    def unseal(self, sealed: bytes, context: str) -> bytes:
+        """The secret again. Raises cryptography.exceptions.InvalidTag if anything differs."""
+        return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], context.encode())
+
+
+def open_vault(settings: Settings) -> Vault:
+    """The vault of this server; makes its key on the first start."""
+    if settings.secret_key is not None:
+        return Vault(settings.secret_key.get_secret_value().encode())
+    return Vault(_stored_key(settings.data_dir / "secret.key"))
+
+
+def _stored_key(file: Path) -> bytes:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_bytes()
+    with os.fdopen(handle, "wb") as out:
+        key = os.urandom(32).hex().encode()
+        out.write(key)
+        out.flush()
+        os.fsync(out.fileno())
+    return key
