@@ -62,6 +62,7 @@ class Call:
     headers: dict[bytes, bytes]
     token: str | None
     auth: Authenticator
+    client: str = ""  # the peer's address
 
     @property
     def me(self) -> Principal:
@@ -159,6 +160,7 @@ class Shell:
             headers=headers,
             token=token,
             auth=self._auth,
+            client=(scope.get("client") or ("",))[0],
         )
         return await endpoint.handler(call)
 
@@ -281,7 +283,12 @@ async def _answer(reply: Reply, scope: Scope, receive: Receive, send: Send, requ
     if reply.value is None:
         await _send_raw(send, reply.status, b"", reply.headers, request_id)
         return
-    await _send_json(send, reply.status, reply.value, [*JSON_HEADERS, *reply.headers], request_id)
+    headers = reply.headers if _has_type(reply.headers) else [*JSON_HEADERS, *reply.headers]
+    await _send_json(send, reply.status, reply.value, headers, request_id)
+
+
+def _has_type(headers: list[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"content-type" for name, _ in headers)
 
 
 async def answer_problem(problem: errors.Problem, send: Send, request_id: str) -> None:

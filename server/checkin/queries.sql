@@ -127,3 +127,7 @@ LIMIT $11
 SELECT p.person_id, p.ref, p.name, p.area_id, p.category, g.name AS agency
 FROM person p JOIN agency g ON g.operation_id = p.operation_id AND g.agency_id = p.agency_id
 WHERE p.operation_id = current_operation() AND p.person_id = ANY ($1)
+
+-- name: reach
+-- The best way to each person now: push, sms, email, warden or none.
+SELECT person_id, reach FROM reach_of($1::int[])

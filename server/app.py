@@ -1,0 +1,184 @@
+"""The API process, composed: the only place, with `worker`, that knows every room."""
+
+import asyncio
+import socket
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import server.alerts.board
+import server.alerts.routes
+import server.checkin.board
+import server.checkin.routes
+import server.hub
+import server.people.routes
+from server import errors, log, openapi, web
+from server.auth import Authenticator, keep_last_seen
+from server.checkin.actions import Collector
+from server.config import Settings
+from server.db import Database
+from server.hub import Hub
+from server.supervise import Supervisor, stop_on_signals
+from server.system import System
+from server.vault import open_vault
+from server.web import Endpoint, Shell
+
+LOGGER = log.get("app")
+STATIC = Path(__file__).parent / "static"
+DRAIN_S = 4
+
+
+class Api:
+    """Everything an API process holds, from the pool to the ASGI application."""
+
+    def __init__(self, settings: Settings, dsn: str) -> None:
+        self.db = Database(dsn, settings.pool_size)
+        self.auth = Authenticator(self.db)
+        kinds = [*server.checkin.board.Faces(self.db).kinds(), *server.alerts.board.kinds(self.db)]
+        self.hub = Hub(self.db, kinds)
+        self.collector = Collector(self.db, self.hub.wake)
+        vault = open_vault(settings)
+        self.endpoints: list[Endpoint] = [
+            *server.checkin.routes.endpoints(self.db, self.collector),
+            *server.people.routes.endpoints(self.db, self.auth, settings, vault),
+            *server.alerts.routes.endpoints(self.db, self.auth, settings),
+            *server.hub.endpoints(self.hub, self.auth),
+            *System(self.db, settings, self.document).endpoints(),
+        ]
+        self._document = msgspec.json.encode(
+            openapi.document(self.endpoints, settings.public_url)
+        )
+        self.asgi = build_router(self.endpoints, self.auth)
+
+    def document(self) -> bytes:
+        """The served OpenAPI document."""
+        return self._document
+
+    async def open(self) -> None:
+        """Opens the pools."""
+        await self.db.open()
+
+    async def close(self) -> None:
+        """Ends streams, answers what was taken, closes the pools."""
+        await self.hub.close()
+        await self.collector.idle()
+        await self.db.close()
+
+
+def build_router(endpoints: Iterable[Endpoint], auth: Authenticator) -> ASGIApp:
+    """One route a path, hot ones first, then the clients' pages, then a 404 in our form."""
+    routes: list[BaseRoute] = list(_api_routes(endpoints, auth))
+    for name in ("console", "phone"):
+        routes.append(Mount(f"/{name}", app=Pages(STATIC / name)))
+    routes.append(Route("/", endpoint=_to_console))
+    return Router(routes=routes, default=_nothing_here, redirect_slashes=False)
+
+
+def _api_routes(endpoints: Iterable[Endpoint], auth: Authenticator) -> Iterator[BaseRoute]:
+    ordered = sorted(endpoints, key=lambda e: (e.path != "/v1/checkins", "{" in e.path, e.path))
+    for path, own in groupby(ordered, key=lambda e: e.path):
+        yield Route(path, endpoint=Shell(list(own), auth))
+
+
+async def _to_console(request: Any) -> Any:
+    from starlette.responses import RedirectResponse
+
+    return RedirectResponse("/console/", status_code=307)
+
+
+async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "http":
+        return
+    problem = errors.NotFound("There is nothing at this address.")
+    await web.answer_problem(problem, send, "-")
+
+
+class Pages:
+    """A built client: hashed files cached for good, its page never, all under the strict CSP."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = StaticFiles(directory=folder, html=True, check_dir=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one file. Raises nothing: what is missing is our 404."""
+        hashed = "/assets/" in scope["path"]
+        cache = b"public, max-age=31536000, immutable" if hashed else b"no-cache"
+
+        async def dressed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                extra = [(b"cache-control", cache), *web.SECURITY_HEADERS]
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        try:
+            await self._files(scope, receive, dressed)
+        except Exception as error:
+            status = getattr(error, "status_code", 500)
+            if status not in (404, 405):
+                LOGGER.exception("page_failed")
+            await _nothing_here(scope, receive, send)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: the supervisor decides when to stop."""
+
+    def capture_signals(self) -> Any:
+        from contextlib import nullcontext
+
+        return nullcontext()
+
+
+def http_server(asgi: ASGIApp) -> uvicorn.Server:
+    """The HTTP server, not yet listening. Keep-alive outlasts usual proxies' idle time."""
+    config = uvicorn.Config(
+        asgi,
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=DRAIN_S,
+        backlog=4096,
+        h11_max_incomplete_event_size=None,
+    )
+    return _Server(config)
+
+
+async def run_api(settings: Settings, dsn: str, listener: socket.socket) -> bool:
+    """Serves until a signal; True if the end was orderly.
+
+    The end is a list: streams closed, listening stopped and requests drained, reports answered,
+    pools closed; all within 10 s.
+    """
+    supervisor = Supervisor()
+    stop_on_signals(supervisor)
+    api = Api(settings, dsn)
+    await api.open()
+    http = http_server(api.asgi)
+    serving = asyncio.create_task(http.serve(sockets=[listener]), name="http")
+
+    async def refuse_new() -> None:
+        http.should_exit = True
+
+    async def drained() -> None:
+        await serving
+
+    supervisor.on_stop("refuse new requests", refuse_new, 1)
+    supervisor.on_stop("close streams", api.hub.close, 2)
+    supervisor.on_stop("drain requests", drained, DRAIN_S + 1)
+    supervisor.on_stop("answer reports", api.collector.idle, 5)
+    supervisor.on_stop("close pools", api.db.close, 4)
+    supervisor.run("hub", api.hub.run())
+    supervisor.run("last seen", keep_last_seen(api.auth))
+    serving.add_done_callback(lambda _: supervisor.stop("http server ended"))
+    return await supervisor.until_stopped()

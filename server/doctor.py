@@ -1,0 +1,108 @@
+"""What is broken, before it matters: the checks behind `muster doctor`."""
+
+import shutil
+import time
+from datetime import UTC, datetime
+
+import asyncpg
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from server import db
+from server.config import Settings
+
+LEAST_DISK = 2 * 1024**3
+MOST_SKEW_S = 2.0
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One check: `broken` needs a person, the text says what to do."""
+
+    check: str
+    broken: bool
+    text: str
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """All checks, each independent of the others."""
+    return [*await _database(settings), _credentials(settings), _disk(settings), _sms()]
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    if settings.database_url is None:
+        text = "embedded server: checked by starting it; MUSTER_DATABASE_URL is not set"
+        return [Finding("database", False, text)]
+    try:
+        con = await asyncpg.connect(settings.database_url, timeout=5)
+    except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
+        return [Finding("database", True, f"no connection ({type(error).__name__}): check the "
+                        "address in MUSTER_DATABASE_URL and that the server runs")]
+    try:
+        return [await _durability(con), await _schema(con), await _clock(con)]
+    finally:
+        await con.close()
+
+
+async def _durability(con: asyncpg.Connection) -> Finding:
+    off = [
+        name
+        for name in ("fsync", "full_page_writes", "synchronous_commit")
+        if await con.fetchval("SELECT current_setting($1)", name) == "off"
+    ]
+    if off:
+        return Finding("durability", True, f"turn on {', '.join(off)} in the database server")
+    return Finding("durability", False, "commits wait for the disk")
+
+
+async def _schema(con: asyncpg.Connection) -> Finding:
+    try:
+        done = {r[0] for r in await con.fetch("SELECT name FROM migration")}
+    except asyncpg.UndefinedTableError:
+        done = set()
+    missing = [f.stem for f in sorted(db.SCHEMA.glob("[0-9]*.sql")) if f.stem not in done]
+    if missing:
+        return Finding("schema", True, f"run `muster migrate`: {', '.join(missing)} missing")
+    return Finding("schema", False, "up to date")
+
+
+async def _clock(con: asyncpg.Connection) -> Finding:
+    before = time.time()
+    there: datetime = await con.fetchval("SELECT clock_timestamp()")
+    skew = there.astimezone(UTC).timestamp() - (before + time.time()) / 2
+    text = f"{skew:+.3f} s between the database's clock and this machine's"
+    return Finding("clock", abs(skew) > MOST_SKEW_S, text)
+
+
+def _credentials(settings: Settings) -> Finding:
+    file = settings.fcm_credentials
+    if file is None:
+        return Finding("FCM", False, "not configured: no push to Google's phones")
+    try:
+        content = msgspec.json.decode(file.read_bytes(), type=dict[str, str])
+        missing = {"project_id", "private_key", "client_email", "token_uri"} - content.keys()
+    except (OSError, msgspec.MsgspecError) as error:
+        return Finding("FCM", True, f"MUSTER_FCM_CREDENTIALS cannot be read: {error}")
+    if missing:
+        return Finding("FCM", True, f"the credentials file lacks {', '.join(sorted(missing))}")
+    return Finding("FCM", False, "credentials file is complete")
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.data_dir
+    while not folder.exists():
+        folder = folder.absolute().parent
+    free = shutil.disk_usage(folder).free
+    return Finding("disk", free < LEAST_DISK, f"{free / 1024**3:.1f} GiB free under the data folder")
+
+
+def _sms() -> Finding:
+    return Finding("SMS", False, "no route in this version")
+
+
+def show(findings: list[Finding]) -> None:
+    """Prints the findings for a person."""
+    table = Table("check", "state", "what")
+    for f in findings:
+        table.add_row(f.check, "[red]broken[/]" if f.broken else "[green]ok[/]", f.text)
+    Console().print(table)

@@ -1,0 +1,37 @@
+"""The worker process, composed: jobs, deliveries, housekeeping."""
+
+import asyncio
+from functools import partial
+
+import server.alerts.jobs
+from server import hub
+from server.alerts import sender
+from server.config import Settings
+from server.db import Database
+from server.jobs import Runner
+from server.supervise import Supervisor, forever, stop_on_signals
+
+IDLE_S = 0.1
+
+
+async def run_worker(settings: Settings, dsn: str) -> bool:
+    """Works until a signal; True if the end was orderly. Claims stop first."""
+    supervisor = Supervisor()
+    stop_on_signals(supervisor)
+    database = Database(dsn, settings.pool_size)
+    await database.open()
+    runner = Runner(database, server.alerts.jobs.handlers(database))
+    push = await sender.open_sender(database, settings)
+    supervisor.on_stop("stop claiming", push.stop_claiming, 1)
+    supervisor.on_stop("finish what was claimed", push.finish, 6)
+    supervisor.on_stop("close pools", database.close, 4)
+    supervisor.run("jobs", forever("jobs", runner.turn, IDLE_S))
+    supervisor.run("deliveries", push.run())
+    supervisor.run("trim events", _daily(partial(hub.trim_events, database)))
+    return await supervisor.until_stopped()
+
+
+async def _daily(work: "partial[asyncio.Future[int]]") -> None:
+    while True:
+        await asyncio.sleep(3600)
+        await work()
