@@ -1,0 +1,82 @@
+/** What the screen says about each person and request, out of the server's word and this phone's outbox. */
+import type { Answer, GivenAnswer, Self, SelfAlert } from '@muster/shared/api/types.ts';
+import type { Entry } from '../transport/store.ts';
+
+/** Two things that are never shown as one: what the server has, and what only this phone has. */
+export interface Shown {
+  /** received by the server; the newest by the time it speaks of */
+  confirmed: GivenAnswer | null;
+  /** the newest one saved on this phone and not yet received */
+  saved: Entry | null;
+  /** not accepted; each needs a person's decision */
+  refused: Entry[];
+}
+
+/**
+ * @param alert the request, or null for answers given without one
+ * @param ref the household member, or null for the phone's own person
+ */
+export function present(alert: SelfAlert | null, ref: string | null, entries: Entry[]): Shown {
+  const mine = entries.filter(
+    ({ body }) => body.alert_id === alert?.id && (body.for ?? null) === ref,
+  );
+  const said = mine.filter((entry) => entry.state === 'received').map(given);
+  const heard = serverAnswer(alert, ref);
+  return {
+    confirmed: newest(heard ? [...said, heard] : said),
+    saved: mine.filter((entry) => entry.state === 'saved').at(-1) ?? null,
+    refused: mine.filter((entry) => entry.state === 'refused'),
+  };
+}
+
+/** The status to show as this person's own choice: what she wrote last, received or not. */
+export function lastSaid({ saved, confirmed }: Shown): Answer | null {
+  return saved?.body.status ?? confirmed?.status ?? null;
+}
+
+function serverAnswer(alert: SelfAlert | null, ref: string | null): GivenAnswer | null {
+  if (!alert) return null;
+  if (ref === null) return alert.answer;
+  return alert.household.find((member) => member.ref === ref)?.answer ?? null;
+}
+
+function given(entry: Entry): GivenAnswer {
+  return {
+    status: entry.body.status,
+    event_at: entry.event_at ?? entry.body.at,
+    received_at: entry.received_at ?? entry.body.at,
+  };
+}
+
+function newest(answers: GivenAnswer[]): GivenAnswer | null {
+  const byEvent = (a: GivenAnswer, b: GivenAnswer) =>
+    Date.parse(a.event_at) - Date.parse(b.event_at);
+  return [...answers].sort(byEvent).at(-1) ?? null;
+}
+
+const WEIGHT = { life_safety: 0, urgent: 1, routine: 2 } as const;
+
+/** Open requests, the one that matters most first: actual before exercise, then by severity, newest. */
+export function openAlerts(self: Self | null): SelfAlert[] {
+  const open = (self?.alerts ?? []).filter((alert) => alert.state === 'open');
+  return open.sort(
+    (a, b) =>
+      Number(a.exercise) - Number(b.exercise) ||
+      WEIGHT[a.severity] - WEIGHT[b.severity] ||
+      (b.opened_at ?? '').localeCompare(a.opened_at ?? ''),
+  );
+}
+
+export function rollCalls(self: Self | null): SelfAlert[] {
+  return openAlerts(self).filter((alert) => alert.kind === 'rollcall');
+}
+
+/** The request on screen: the one picked, else the first that still waits for an answer. */
+export function currentRollCall(
+  calls: SelfAlert[],
+  picked: string | null,
+  entries: Entry[],
+): SelfAlert | null {
+  const waiting = (alert: SelfAlert) => lastSaid(present(alert, null, entries)) === null;
+  return calls.find((call) => call.id === picked) ?? calls.find(waiting) ?? calls[0] ?? null;
+}

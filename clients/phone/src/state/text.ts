@@ -1,0 +1,5 @@
+/** A note as the server can store it: no lone halves of characters, no NUL, at most 500. */
+export function cleanNote(text: string): string | undefined {
+  const clean = text.replace(/[\p{Cs}\0]/gu, '').trim();
+  return Array.from(clean).slice(0, 500).join('') || undefined;
+}

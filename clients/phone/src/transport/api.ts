@@ -1,0 +1,12 @@
+import { createApi, type Api } from '@muster/shared/api/client.ts';
+import type { Store } from './store.ts';
+
+/** The API as this phone: with its token once it is linked. */
+export function phoneApi(store: Store): Api {
+  return createApi({
+    async headers(): Promise<Record<string, string>> {
+      const device = await store.get('device');
+      return device ? { Authorization: `Bearer ${device.token}` } : {};
+    },
+  });
+}

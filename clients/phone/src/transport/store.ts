@@ -1,0 +1,114 @@
+import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
+import type { Checkin, Device, Self } from '@muster/shared/api/types.ts';
+
+/** One thing the user wrote, from the tap until the server has it. */
+export interface Entry {
+  /** the order in which it was written; given by the store */
+  seq: number;
+  /** who was linked to this phone when it was written */
+  author: string;
+  body: Checkin;
+  state: 'saved' | 'received' | 'refused';
+  event_at?: string;
+  received_at?: string;
+  problem?: { code: string; detail: string };
+}
+
+/** Small facts this phone keeps. */
+export interface Facts {
+  device: Device;
+  enrolment: { id: string; code: string };
+  self: { self: Self; heardAt: number };
+  language: string;
+}
+
+interface Schema extends DBSchema {
+  facts: { key: string; value: Facts[keyof Facts] };
+  outbox: { key: number; value: Entry };
+}
+
+/**
+ * What this phone remembers, in IndexedDB. Where that is refused (private windows, a full disk)
+ * it is held in memory and `durable` turns false, which the screen must say.
+ */
+export class Store {
+  durable = true;
+  private db: IDBPDatabase<Schema> | null = null;
+  private readonly facts = new Map<string, Facts[keyof Facts]>();
+  private readonly loose = new Map<number, Entry>();
+  private looseSeq = Number.MAX_SAFE_INTEGER / 2;
+
+  static async open(name = 'muster'): Promise<Store> {
+    const store = new Store();
+    await store.attempt(async () => {
+      store.db = await openDB<Schema>(name, 1, {
+        upgrade(db) {
+          db.createObjectStore('facts');
+          db.createObjectStore('outbox', { keyPath: 'seq', autoIncrement: true });
+        },
+        terminated() {
+          store.db = null;
+          store.durable = false;
+        },
+      });
+    });
+    return store;
+  }
+
+  async get<K extends keyof Facts>(key: K): Promise<Facts[K] | null> {
+    const held = this.facts.get(key) ?? (await this.attempt(() => this.db?.get('facts', key)));
+    return (held as Facts[K] | undefined) ?? null;
+  }
+
+  async set<K extends keyof Facts>(key: K, value: Facts[K]): Promise<void> {
+    const kept = await this.attempt(() => this.db?.put('facts', value, key));
+    if (kept === undefined) this.facts.set(key, value);
+    else this.facts.delete(key);
+  }
+
+  async forget(...keys: (keyof Facts)[]): Promise<void> {
+    for (const key of keys) {
+      this.facts.delete(key);
+      await this.attempt(() => this.db?.delete('facts', key));
+    }
+  }
+
+  /** Saves a new entry; when this returns it is on disk, as far as the browser can promise. */
+  async add(entry: Omit<Entry, 'seq'>): Promise<Entry> {
+    const seq = await this.attempt(async () => {
+      const tx = this.db?.transaction('outbox', 'readwrite', { durability: 'strict' });
+      const key = await tx?.store.add(entry as Entry);
+      await tx?.done;
+      return key;
+    });
+    if (seq !== undefined) return { ...entry, seq };
+    const held = { ...entry, seq: this.looseSeq++ };
+    this.loose.set(held.seq, held);
+    return held;
+  }
+
+  async put(entry: Entry): Promise<void> {
+    if (this.loose.has(entry.seq)) this.loose.set(entry.seq, entry);
+    else await this.attempt(() => this.db?.put('outbox', entry));
+  }
+
+  async remove(seq: number): Promise<void> {
+    this.loose.delete(seq);
+    await this.attempt(() => this.db?.delete('outbox', seq));
+  }
+
+  /** All entries in the order they were written. */
+  async entries(): Promise<Entry[]> {
+    const kept = (await this.attempt(() => this.db?.getAll('outbox'))) ?? [];
+    return [...kept, ...this.loose.values()];
+  }
+
+  private async attempt<T>(work: () => Promise<T> | undefined): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch {
+      this.durable = false;
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,108 @@
+/// <reference lib="webworker" />
+/**
+ * The service worker: the app's own files for use without a network, the neutral notification,
+ * and sending what is unsent after the page is closed.
+ */
+import { read } from '@muster/shared/api/client.ts';
+import { firstKnown, showLocale } from '@muster/shared/i18n/locale.svelte.ts';
+import { m } from '@muster/shared/i18n/messages.ts';
+import { phoneApi } from '../transport/api.ts';
+import { Outbox } from '../transport/outbox.ts';
+import { sendCheckins } from '../transport/sending.ts';
+import { Store } from '../transport/store.ts';
+
+declare const self: ServiceWorkerGlobalScope;
+/** filled in by the build: every file of the app under its hashed name */
+declare const SHELL: { version: string; files: string[] };
+
+const CACHE = `shell-${SHELL.version}`;
+
+self.addEventListener('install', (event) => {
+  const fill = async () => (await caches.open(CACHE)).addAll(SHELL.files);
+  event.waitUntil(fill().then(() => self.skipWaiting()));
+});
+
+self.addEventListener('activate', (event) => {
+  const tidy = async () => {
+    for (const name of await caches.keys()) if (name !== CACHE) await caches.delete(name);
+    await self.clients.claim();
+  };
+  event.waitUntil(tidy());
+});
+
+self.addEventListener('fetch', (event) => {
+  const { pathname } = new URL(event.request.url);
+  if (event.request.method !== 'GET' || !pathname.startsWith('/phone/')) return;
+  const key = event.request.mode === 'navigate' ? '/phone/' : event.request;
+  event.respondWith(caches.match(key).then((held) => held ?? fetch(event.request)));
+});
+
+interface Payload {
+  delivery_id?: string;
+  exercise?: string;
+}
+
+self.addEventListener('push', (event) => {
+  const payload = readPayload(event.data);
+  const jobs = [notify(payload), receipt(payload, 'delivered'), flush()];
+  event.waitUntil(Promise.allSettled(jobs));
+});
+
+self.addEventListener('notificationclick', (event) => {
+  event.notification.close();
+  const payload = event.notification.data as Payload;
+  event.waitUntil(Promise.allSettled([receipt(payload, 'seen'), showApp()]));
+});
+
+self.addEventListener('sync', (event) => (event as ExtendableEvent).waitUntil(flush()));
+
+function readPayload(data: PushMessageData | null): Payload {
+  try {
+    return (data?.json() as Payload | null) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** A lock screen says nothing but that there is a message; the app fetches the rest. */
+async function notify(payload: Payload): Promise<void> {
+  const language = await (await Store.open()).get('language');
+  showLocale(firstKnown([language]) ?? 'en');
+  const text = payload.exercise === '1' ? m.notify_exercise() : m.notify_alert();
+  await self.registration.showNotification(text, {
+    tag: payload.delivery_id,
+    data: payload,
+    icon: '/phone/icon.svg',
+    requireInteraction: true,
+  });
+}
+
+async function receipt({ delivery_id }: Payload, kind: 'delivered' | 'seen'): Promise<void> {
+  if (!delivery_id) return;
+  const api = phoneApi(await Store.open());
+  const items = [{ delivery_id, kind, at: new Date().toISOString() }];
+  await read(api.POST('/v1/receipts', { body: { items } }));
+}
+
+async function flush(): Promise<void> {
+  const store = await Store.open();
+  const device = await store.get('device');
+  if (!device) return;
+  const api = phoneApi(store);
+  const told = new BroadcastChannel('muster');
+  const outbox = new Outbox(
+    store,
+    (items) => sendCheckins(api, items),
+    () => told.postMessage('changed'),
+  );
+  const outcome = await outbox.flush(device.person.ref);
+  told.close();
+  // a rejected sync is tried again by the browser
+  if (outcome === 'later') throw new Error('not everything could be sent');
+}
+
+async function showApp(): Promise<void> {
+  const [open] = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
+  if (open) await open.focus();
+  else await self.clients.openWindow('/phone/');
+}

@@ -1,0 +1,9 @@
+/**
+ * Takes a secret out of the address (`#name=SECRET`) and removes it there, so that it stays
+ * neither in the history nor in a shared screen.
+ */
+export function takeFragment(name: string): string | null {
+  const value = new URLSearchParams(location.hash.slice(1)).get(name);
+  if (value !== null) history.replaceState(null, '', location.pathname + location.search);
+  return value;
+}

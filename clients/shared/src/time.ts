@@ -1,0 +1,68 @@
+import { getLocale } from './i18n/locale.svelte.ts';
+
+/** Latin digits in every language: times and numbers are read aloud over the radio. */
+function tag(): string {
+  return `${getLocale()}-u-nu-latn`;
+}
+
+export function number(value: number): string {
+  return new Intl.NumberFormat(tag()).format(value);
+}
+
+export function percent(share: number): string {
+  return new Intl.NumberFormat(tag(), { style: 'percent', maximumFractionDigits: 0 }).format(share);
+}
+
+/** "14:05", or with the day where it is another day than `now`; in the zone's wall time. */
+export function clock(at: string | number | Date, zone?: string, now = new Date()): string {
+  const when = new Date(at);
+  const day = new Intl.DateTimeFormat('en-CA', { timeZone: zone });
+  const sameDay = day.format(when) === day.format(now);
+  return new Intl.DateTimeFormat(tag(), {
+    timeZone: zone,
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+    ...(sameDay ? {} : { day: 'numeric', month: 'short' }),
+  }).format(when);
+}
+
+/** As `clock`, with seconds. */
+export function preciseClock(at: string | number | Date, zone?: string): string {
+  return new Intl.DateTimeFormat(tag(), {
+    timeZone: zone,
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+  }).format(new Date(at));
+}
+
+const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+];
+
+/** "5 sec. ago", "3 min. ago": how old something is. */
+export function age(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const format = new Intl.RelativeTimeFormat(tag(), { numeric: 'always', style: 'short' });
+  for (const [unit, size] of UNITS) {
+    if (whole >= size) return format.format(-Math.floor(whole / size), unit);
+  }
+  return format.format(-whole, 'second');
+}
+
+/** "45 s", "12 min", "1 h 5 min": a length of time. */
+export function duration(seconds: number): string {
+  const part = (value: number, unit: string) =>
+    new Intl.NumberFormat(tag(), { style: 'unit', unit, unitDisplay: 'short' }).format(value);
+  const whole = Math.round(seconds);
+  if (whole < 60) return part(whole, 'second');
+  const minutes = Math.round(whole / 60);
+  if (minutes < 60) return part(minutes, 'minute');
+  const rest = minutes % 60;
+  const hours = part(Math.floor(minutes / 60), 'hour');
+  return rest ? `${hours} ${part(rest, 'minute')}` : hours;
+}
