@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 NAME = "muster-db"
 
@@ -33,7 +34,7 @@ class SystemUser:
     gid: int
     other: bool  # not the user we are
 
-    def identity(self) -> dict[str, object]:
+    def identity(self) -> dict[str, Any]:
         """The arguments of `subprocess` that make a child this user."""
         if not self.other:
             return {"umask": 0o077}
@@ -70,11 +71,12 @@ def _make() -> None:
         raise OSError(f"useradd {NAME}: {made.stderr.strip()}")
 
 
-def let_pass(user: SystemUser, path: Path) -> list[Path]:
-    """Lets the user pass through every folder above `path`; returns those that were opened."""
+def let_pass(user: SystemUser, *paths: Path) -> list[str]:
+    """Lets the user pass through every folder above the paths; returns those it opened."""
     if not user.other:
         return []
-    return [folder for folder in path.resolve().parents if _open_folder(user, folder)]
+    above = {folder for path in paths for folder in path.resolve().parents}
+    return [str(folder) for folder in sorted(above) if _open_folder(user, folder)]
 
 
 def let_read(user: SystemUser, *trees: Path) -> None:
