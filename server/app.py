@@ -3,12 +3,14 @@
 import asyncio
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import uvicorn
+from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -52,9 +54,7 @@ class Api:
             *server.hub.endpoints(self.hub, self.auth),
             *System(self.db, settings, self.document).endpoints(),
         ]
-        self._document = msgspec.json.encode(
-            openapi.document(self.endpoints, settings.public_url)
-        )
+        self._document = msgspec.json.encode(openapi.document(self.endpoints, settings.public_url))
         self.asgi = build_router(self.endpoints, self.auth)
 
     def document(self) -> bytes:
@@ -74,10 +74,8 @@ class Api:
 
 def build_router(endpoints: Iterable[Endpoint], auth: Authenticator) -> ASGIApp:
     """One route a path, hot ones first, then the clients' pages, then a 404 in our form."""
-    routes: list[BaseRoute] = list(_api_routes(endpoints, auth))
-    for name in ("console", "phone"):
-        routes.append(Mount(f"/{name}", app=Pages(STATIC / name)))
-    routes.append(Route("/", endpoint=_to_console))
+    pages = [Mount(f"/{name}", app=Pages(STATIC / name)) for name in ("console", "phone")]
+    routes = [*_api_routes(endpoints, auth), *pages, Route("/", endpoint=_to_console)]
     return Router(routes=routes, default=_nothing_here, redirect_slashes=False)
 
 
@@ -88,8 +86,6 @@ def _api_routes(endpoints: Iterable[Endpoint], auth: Authenticator) -> Iterator[
 
 
 async def _to_console(request: Any) -> Any:
-    from starlette.responses import RedirectResponse
-
     return RedirectResponse("/console/", status_code=307)
 
 
@@ -130,8 +126,6 @@ class _Server(uvicorn.Server):
     """uvicorn without signal handlers of its own: the supervisor decides when to stop."""
 
     def capture_signals(self) -> Any:
-        from contextlib import nullcontext
-
         return nullcontext()
 
 

@@ -30,8 +30,9 @@ UNAVAILABLE = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.SystemError,
+    asyncpg.PostgresSystemError,
     asyncpg.QueryCanceledError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
 )
 CONFLICT = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
@@ -41,7 +42,7 @@ PATIENCE = 4.0
 retried = stamina.retry(on=CONFLICT, attempts=6, wait_initial=0.01, wait_max=0.2, timeout=3.0)
 
 
-class _Connection(asyncpg.Connection):
+class _Connection(asyncpg.Connection):  # type: ignore[misc]
     """Only SET LOCAL is used, so a released connection needs no reset round trip."""
 
     def get_reset_query(self) -> str:
@@ -113,7 +114,9 @@ class Database:
                 max_inactive_connection_lifetime=300,
                 connection_class=_Connection,
                 timeout=PATIENCE / 2,
-                **as_app(self.dsn, statement_timeout="60s", idle_in_transaction_session_timeout="30s"),
+                **as_app(
+                    self.dsn, statement_timeout="60s", idle_in_transaction_session_timeout="30s"
+                ),
             )
 
     async def close(self) -> None:
@@ -201,7 +204,8 @@ class _honest:  # noqa: N801 - reads as a word in a with statement
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
-        if isinstance(error, UNAVAILABLE) and not isinstance(error, asyncio.CancelledError):
+        # a value the driver can't encode is an InterfaceError too, but waiting won't mend it
+        if isinstance(error, UNAVAILABLE) and not isinstance(error, ValueError):
             LOGGER.warning("database_unavailable", kind=type(error).__name__)
             raise Unavailable("The database cannot take this now. Send it again.") from error
 
@@ -241,4 +245,3 @@ async def wait_ready(dsn: str, seconds: float = 30.0) -> None:
             else:
                 await con.close()
                 return
-

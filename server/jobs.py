@@ -26,7 +26,8 @@ _ENQUEUE = """
 """
 _PUT_BACK = """
     UPDATE job SET last_error = $2,
-           due_at = clock_timestamp() + least(interval '1 second' * 2 ^ attempts, interval '1 minute')
+           due_at = clock_timestamp()
+                  + least(interval '1 second' * 2 ^ attempts, interval '1 minute')
     WHERE job_id = $1
 """
 

@@ -6,6 +6,7 @@ request id is bound by the web layer and joins every line of that request.
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -16,7 +17,7 @@ FORBIDDEN = frozenset(
 )
 
 
-def _drop_personal(_: Any, __: str, fields: dict[str, Any]) -> dict[str, Any]:
+def _drop_personal(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key in FORBIDDEN & fields.keys():
         fields[key] = "(left out)"
     return fields

@@ -136,7 +136,9 @@ class Shell:
         except Exception:
             LOGGER.exception("unexpected", path=scope["path"], method=scope["method"])
             if not sent.started:
-                await _send_json(sent, 500, errors.unexpected(request_id), PROBLEM_HEADERS, request_id)
+                await _send_json(
+                    sent, 500, errors.unexpected(request_id), PROBLEM_HEADERS, request_id
+                )
         finally:
             structlog.contextvars.clear_contextvars()
 
@@ -276,7 +278,9 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], limit: int) -
     return body
 
 
-async def _answer(reply: Reply, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+async def _answer(
+    reply: Reply, scope: Scope, receive: Receive, send: Send, request_id: str
+) -> None:
     if reply.app is not None:
         await reply.app(scope, receive, send)
         return

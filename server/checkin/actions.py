@@ -27,7 +27,9 @@ from server.errors import BadInput, Clash, NotFound, Problem
 Outcome = tuple[Recorded, bool]  # the record, and whether this request made it
 Row = tuple[Report, datetime, bool]  # a report, its corrected time, whether it is an exercise's
 
-BATCH = Histogram("muster_checkin_batch_size", "Reports a transaction", buckets=(1, 8, 32, 128, 500))
+BATCH = Histogram(
+    "muster_checkin_batch_size", "Reports a transaction", buckets=(1, 8, 32, 128, 500)
+)
 REFUSED = Metric("muster_checkin_poison_total", "Reports refused by the database alone")
 
 
@@ -74,7 +76,7 @@ async def record_in_halves(
         return await record_batch(database, operation_id, reports)
     except CONFLICT:
         raise
-    except asyncpg.PostgresError as error:
+    except (asyncpg.PostgresError, ValueError, OverflowError) as error:
         if len(reports) == 1:
             REFUSED.inc()
             problem = BadInput("The record cannot be stored as it is.", code="not_storable")
@@ -112,9 +114,7 @@ async def _place(
 ) -> tuple[list[Row], list[rules.Question], dict[UUID, Problem]]:
     """Corrects times, finds the alerts in question, refuses what names an unknown alert."""
     unique = {r.checkin_id: r for r in reversed(reports)}
-    timed = [
-        (r, rules.corrected(r.at, r.sent_at, received_at)) for r in reversed(unique.values())
-    ]
+    timed = [(r, rules.corrected(r.at, r.sent_at, received_at)) for r in reversed(unique.values())]
     named = list({r.alert_id for r, _ in timed if r.alert_id is not None})
     questions = await store.questions(con, named, min(at for _, at in timed))
     exercise = {q.alert_id: q.exercise for q in questions}

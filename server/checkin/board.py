@@ -9,7 +9,6 @@ from uuid import UUID
 import msgspec
 
 from server.auth import Scope
-
 from server.checkin.messages import Cell, Counts, Gap, Group, Grouped, Headcount, Parity, Side
 from server.checkin.rules import ALL_STATUSES
 from server.checkin.store import SQL
@@ -28,7 +27,9 @@ class Names(msgspec.Struct, frozen=True):
     agencies: dict[int, str]
 
 
-async def headcount(database: Database, operation_id: int, alert_id: UUID, scope: Scope) -> Headcount:
+async def headcount(
+    database: Database, operation_id: int, alert_id: UUID, scope: Scope
+) -> Headcount:
     """The board as of one instant. Raises NotFound outside the scope or the operation."""
     async with database.transaction(operation_id, snapshot=True) as con:
         head = await con.fetchrow(SQL.alert_head, alert_id)
@@ -163,8 +164,7 @@ class Faces:
         cells = [outside_cell(r, names) for r in _changed(rows, changed, scope)]
         if not cells:
             return None
-        body = {"alert_id": alert_id, "counts": count(rows), "cells": cells}
-        return body
+        return {"alert_id": alert_id, "counts": count(rows), "cells": cells}
 
     async def _checkins(
         self, operation_id: int, scope: Scope, events: list[Event]

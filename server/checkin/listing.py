@@ -25,8 +25,14 @@ async def people(
         if await con.fetchrow(SQL.alert_head, alert_id) is None:
             raise NotFound("There is no such alert.")
         rows = await con.fetch(
-            SQL.people_of_alert, alert_id, areas, scope.people_list(), *filters,
-            after_name, after_id, query.limit + 1,
+            SQL.people_of_alert,
+            alert_id,
+            areas,
+            scope.people_list(),
+            *filters,
+            after_name,
+            after_id,
+            query.limit + 1,
         )
         shown = rows[: query.limit]
         reach = await _reach(con, [r["person_id"] for r in shown])

@@ -176,12 +176,20 @@ def endpoints(database: Database, collector: Collector) -> list[Endpoint]:
             body_limit=BATCH_LIMIT,
         ),
         Endpoint(
-            "GET", f"{alert}/headcount", room.headcount, "The board of an alert",
-            "headcount.read", {200: Headcount},
+            "GET",
+            f"{alert}/headcount",
+            room.headcount,
+            "The board of an alert",
+            "headcount.read",
+            {200: Headcount},
         ),
         Endpoint(
-            "GET", f"{alert}/people", room.people, "The people of an alert and their answers",
-            "headcount.read", {200: PeoplePage}, query=PeopleQuery,
+            "GET",
+            f"{alert}/people",
+            room.people,
+            "The people of an alert and their answers",
+            "headcount.read",
+            {200: PeoplePage},
+            query=PeopleQuery,
         ),
     ]
-

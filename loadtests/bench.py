@@ -1,0 +1,84 @@
+"""`make bench`: every figure with its baseline, in one run on one machine.
+
+Writes bench.json, a list of {name, value, unit, baseline, ratio}, and prints it as a table.
+`python -m loadtests.bench --only NAME,..` runs the rows that make the named figures.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from loadtests.harness import Bench, Figure, Row
+from loadtests.rows import checkins
+from server import log
+from server.embedded import EmbeddedPostgres
+
+# Which measurement makes which figures.
+ROWS: list[tuple[tuple[str, ...], Row]] = [
+    (("checkin_vs_noop", "checkin_vs_single_insert"), checkins.measure),
+]
+
+
+def wanted_rows(names: list[str]) -> list[Row]:
+    """The rows to run. Raises SystemExit for a name that no row makes."""
+    known = {name for made, _ in ROWS for name in made}
+    unknown = set(names) - known
+    if unknown:
+        sys.exit(
+            f"No such figure: {', '.join(sorted(unknown))}. Known: {', '.join(sorted(known))}."
+        )
+    return [row for made, row in ROWS if not names or set(made) & set(names)]
+
+
+async def run(dsn: str, rows: list[Row]) -> list[Figure]:
+    """Runs rows one after another on one database server."""
+    bench, figures = Bench(dsn), []
+    for row in rows:
+        started = time.monotonic()
+        figures += await row(bench)
+        took = time.monotonic() - started
+        Console(stderr=True).print(f"{row.__module__.rsplit('.', 1)[1]}: {took:.0f} s")
+    return figures
+
+
+def show(figures: list[Figure]) -> None:
+    """Prints the table."""
+    table = Table("figure", "value", "unit", "baseline", "ratio")
+    for f in figures:
+        baseline = "" if f.baseline is None else f"{f.baseline:,.1f}"
+        ratio = "" if f.ratio is None else f"{f.ratio:.2f}"
+        table.add_row(f.name, f"{f.value:,.1f}", f.unit, baseline, ratio)
+    Console().print(table)
+
+
+def main() -> None:
+    """Starts a database server of its own unless MUSTER_DATABASE_URL names one."""
+    log.configure("console")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="figures to make, by name, with commas")
+    rows = wanted_rows([n for n in parser.parse_args().only.split(",") if n])
+    with ExitStack() as stack:
+        dsn = os.environ.get("MUSTER_DATABASE_URL")
+        if dsn is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="muster-bench-"))
+            dsn = stack.enter_context(EmbeddedPostgres(Path(folder) / "data")).dsn
+        figures = uvloop.run(run(dsn, rows))
+    rendered = [
+        {"name": f.name, "value": f.value, "unit": f.unit, "baseline": f.baseline, "ratio": f.ratio}
+        for f in figures
+    ]
+    Path("bench.json").write_bytes(msgspec.json.format(msgspec.json.encode(rendered)))
+    show(figures)
+
+
+if __name__ == "__main__":
+    main()
