@@ -1,0 +1,65 @@
+"""One real Postgres a test run, one fresh database a test.
+
+Every worker of the run starts the same server: the first makes it, the others adopt it, the
+last one ends it. A database is a copy of a template that was migrated once.
+"""
+
+import asyncio
+import fcntl
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+from server import db
+from server.embedded import EmbeddedPostgres
+
+TEMPLATE = "migrated"
+
+
+class TestServer:
+    """The run's server. `folder` is shared by all workers of the run."""
+
+    __test__ = False
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = folder / "template.lock"
+        self._server = EmbeddedPostgres(folder)
+
+    def __enter__(self) -> "TestServer":
+        self._server.start()
+        with self._lock.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self.sql(f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'"):
+                self._make_template()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+
+    def dsn(self, database: str) -> str:
+        """The address of one database, as its superuser."""
+        return self._server.dsn.replace("/muster?", f"/{database}?")
+
+    def fresh(self) -> str:
+        """The address of a new, migrated, empty database."""
+        name = f"test_{uuid4().hex[:12]}"
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+        return self.dsn(name)
+
+    def drop(self, dsn: str) -> None:
+        """Removes a database of `fresh`, cutting connections a test left open."""
+        name = dsn.rpartition("/")[2].partition("?")[0]
+        self.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def sql(self, statement: str) -> str:
+        """The answer to one statement outside the databases of the tests, as text."""
+        where = ["-d", self.dsn("postgres"), "-v", "ON_ERROR_STOP=1", "-XAtqc", statement]
+        done = self._server.cluster.run("psql", *where)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def _make_template(self) -> None:
+        self.sql("CREATE DATABASE migrating")
+        with ThreadPoolExecutor(1) as thread:  # away from any event loop of the test
+            thread.submit(asyncio.run, db.migrate(self.dsn("migrating"))).result()
+        self.sql(f"ALTER DATABASE migrating RENAME TO {TEMPLATE}")
