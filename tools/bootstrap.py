@@ -137,16 +137,18 @@ def npm(*words: str) -> None:
     )
     if found.returncode != 0:
         raise SetupError("The nodejs wheel is not in .venv. Remove .venv and run it again.")
-    binaries = Path(found.stdout.strip()) / "bin"
-    env = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"}
-    remedy = "Check the network and the npm registry this machine uses, then run it again."
-    _run([str(binaries / "npm"), *words], remedy, env)
+    wheel = Path(found.stdout.strip())
+    cli = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    path = f"{wheel / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    command = [str(wheel / "bin" / "node"), str(cli), *words]
+    _run(command, f"Look at the message of npm {words[0]} above.", {**os.environ, "PATH": path})
 
 
 def _run(command: list[str], remedy: str, env: dict[str, str] | None = None) -> None:
     code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
     if code != 0:
-        raise SetupError(f"`{' '.join(command)}` ended with {code}. {remedy}")
+        shown = " ".join([Path(command[0]).name, *command[1:]]).replace(f"{ROOT}/", "")
+        raise SetupError(f"`{shown}` ended with {code}. {remedy}")
 
 
 def _digest(files: Iterable[Path]) -> str:
