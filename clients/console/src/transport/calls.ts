@@ -1,0 +1,80 @@
+/** One function a call the console makes; all throw Problem or Unreachable. */
+import { cursorOf, read, readAll, type Api } from '@muster/shared/api/client.ts';
+import type {
+  Alert,
+  Area,
+  BoardPerson,
+  Headcount,
+  NewAlert,
+  Preview,
+  Session,
+  Status,
+  TreeNode,
+} from '@muster/shared/api/types.ts';
+
+export function signIn(api: Api, token: string): Promise<Session> {
+  return read(api.POST('/v1/sessions', { body: { token } }));
+}
+
+export function restoreSession(api: Api): Promise<Session> {
+  return read(api.GET('/v1/sessions'));
+}
+
+export async function signOut(api: Api): Promise<void> {
+  await read(api.DELETE('/v1/sessions'));
+}
+
+/** The newest roll calls and messages, open and ended. */
+export async function listAlerts(api: Api): Promise<Alert[]> {
+  const query = { limit: 50 };
+  return (await read(api.GET('/v1/alerts', { params: { query } }))).items;
+}
+
+export function readHeadcount(api: Api, id: string): Promise<Headcount> {
+  return read(api.GET('/v1/alerts/{id}/headcount', { params: { path: { id } } }));
+}
+
+export interface PeopleQuery {
+  status: Status;
+  q?: string;
+  limit: number;
+}
+
+export async function listPeople(
+  api: Api,
+  id: string,
+  query: PeopleQuery,
+): Promise<{ items: BoardPerson[]; more: boolean }> {
+  const params = { path: { id }, query: { ...query, q: query.q || undefined } };
+  const page = await read(api.GET('/v1/alerts/{id}/people', { params }));
+  return { items: page.items, more: cursorOf(page.next) !== undefined };
+}
+
+export function closeAlert(api: Api, id: string): Promise<Alert> {
+  return read(api.POST('/v1/alerts/{id}/close', { params: { path: { id } } }));
+}
+
+export function previewAlert(api: Api, body: NewAlert): Promise<Preview> {
+  return read(api.POST('/v1/alerts/preview', { body }));
+}
+
+export function openAlert(api: Api, body: NewAlert): Promise<Alert> {
+  return read(api.POST('/v1/alerts', { body }));
+}
+
+export interface Places {
+  areas: Area[];
+  agencies: { code: string; name: string }[];
+  tree: TreeNode[];
+}
+
+/** Areas, agencies and the communication tree: what an audience is chosen from. */
+export async function readPlaces(api: Api): Promise<Places> {
+  const params = (cursor?: string) => ({ params: { query: { limit: 500, cursor } } });
+  const [areas, agencies, tree] = await Promise.all([
+    readAll((cursor) => read(api.GET('/v1/areas', params(cursor)))),
+    readAll((cursor) => read(api.GET('/v1/agencies', params(cursor)))),
+    readAll((cursor) => read(api.GET('/v1/tree', params(cursor)))),
+  ]);
+  return { areas, agencies, tree };
+}
