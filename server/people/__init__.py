@@ -1,0 +1,1 @@
+"""People: operations, areas, agencies, persons and their families, tree, devices, import."""

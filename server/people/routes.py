@@ -1,0 +1,25 @@
+"""All calls about people: parse, act, answer."""
+
+from server.auth import Authenticator
+from server.config import Settings
+from server.db import Database
+from server.people.attempts import Attempts
+from server.people.desk_routes import DeskRoutes
+from server.people.directory_routes import DirectoryRoutes
+from server.people.phone_routes import PhoneRoutes
+from server.vault import Vault
+from server.web import Endpoint
+
+
+def endpoints(
+    db: Database, auth: Authenticator, settings: Settings, vault: Vault
+) -> list[Endpoint]:
+    """Sessions, enrolments, devices, the phone's own view, and the directory.
+
+    Sign-in and enrolment count wrong secrets apart, so that neither can close the other.
+    """
+    return [
+        *DeskRoutes(db, auth, settings, Attempts()).endpoints(),
+        *PhoneRoutes(db, auth, settings, vault, Attempts()).endpoints(),
+        *DirectoryRoutes(db, auth).endpoints(),
+    ]
