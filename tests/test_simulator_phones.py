@@ -495,7 +495,7 @@ async def test_the_stream_is_opened_again_when_it_breaks(muster):
     async with FcmServer() as fcm:
         fleet = fleet_of(muster, "prompt", 2, fcm=fcm.url)
         async with running(fleet):
-            group = fcm.hub.group("fleet-1")
+            group = fcm.hub.group(fleet.group)
             await eventually(lambda: group._transport is not None)
             group._transport.abort()
             for nth, owner in enumerate(fleet.owners):

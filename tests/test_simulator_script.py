@@ -1,6 +1,8 @@
 """Scripted faults come at their rates, repeat with their seed, and can be changed live."""
 
 import asyncio
+import json
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -191,3 +193,33 @@ async def test_phones_of_another_process_get_their_pushes(sender):
     assert sorted(p["token"] for p in received) == sorted(tokens)
     await sender.call("POST", "/_phones/unregister", {"tokens": tokens[:1]})
     assert await sender.send(tokens[0]) == 404
+
+
+async def test_nothing_listens_beyond_this_machine(sender):
+    addresses = {s.getsockname()[0] for s in sender.fcm._server._server.sockets}
+    assert addresses == {"127.0.0.1"}
+
+
+async def test_the_stand_in_runs_as_a_process(tmp_path):
+    credentials = tmp_path / "credentials.json"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *["-m", "clients.simulator.fcm", "--project", "demo", "--credentials", str(credentials)],
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        ready = json.loads(await process.stdout.readline())
+        assert ready["fcm_url"] == f"http://127.0.0.1:{ready['port']}/v1/projects"
+        assert json.loads(credentials.read_text())["project_id"] == "demo"
+        access = await asyncio.to_thread(access_token, credentials)
+        headers = {"Authorization": f"Bearer {access}"}
+        url, body = f"{ready['fcm_url']}/demo/messages:send", {"message": {"token": "sim:nobody"}}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(url, json=body, headers=headers) as answer,
+        ):
+            assert answer.status == 404
+    finally:
+        process.terminate()
+        await process.communicate()
+    assert process.returncode == 0

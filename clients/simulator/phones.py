@@ -15,6 +15,7 @@ prints its counts as a JSON line each second until SIGINT or SIGTERM.
 import argparse
 import asyncio
 import json
+import secrets
 import signal
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -88,6 +89,8 @@ class Fleet:
         setting = setting or Setting()
         self.counts: Counter[str] = Counter()
         self.ready = asyncio.Event()
+        # Of this fleet alone: a group of pushes has one listener.
+        self.group = f"fleet-{seed}-{secrets.token_hex(4)}"
         self.api = Api(base_url, setting.connections, setting.patience)
         self.owners = [
             *(self._owner(seed, mix, code=code) for code in codes),
@@ -95,7 +98,7 @@ class Fleet:
         ]
         self._pushes: Pushes | None = None
         if fcm is not None:
-            self._pushes = pushes(fcm, setting.project, group=f"fleet-{seed}")
+            self._pushes = pushes(fcm, setting.project, self.group)
         self._by_token = {o.phone.push_token: o for o in self.owners if o.phone.push_token}
         self._time_scale = time_scale
         self._setting = setting
