@@ -5,20 +5,44 @@ next one. So latency is one or two batch times, and throughput grows with load.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
+from server import log
 from server.errors import Unavailable
 
+LOGGER = log.get("batch")
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
+@dataclass(slots=True, eq=False)
+class _Entry(Generic[Item, Outcome]):
+    item: Item
+    future: asyncio.Future[Outcome]
+    deadline: float
+
+    def settle(self, outcome: Any) -> None:
+        """Answers the caller, unless it has left or was answered before."""
+        if self.future.done():
+            return
+        if isinstance(outcome, Exception):
+            self.future.set_exception(outcome)
+        else:
+            self.future.set_result(outcome)
+
+
 class Batcher(Generic[Item, Outcome]):
-    """Feeds items to `run` in batches of at most `most`, one batch at a time.
+    """Feeds items to `run` in batches of at most `most`, oldest first, one batch at a time.
 
     `run` returns one outcome an item, in order; an outcome that is an exception is raised to
     its own caller only. If `run` itself raises, every caller of that batch gets the error.
+    No caller waits longer than `patience` seconds, whatever is stuck; `run` gets as long for
+    a batch, then it is cancelled. A caller that leaves before its batch began is left out.
     """
 
     def __init__(
@@ -35,18 +59,24 @@ class Batcher(Generic[Item, Outcome]):
         self._most = most
         self._linger = linger
         self._patience = patience
-        self._waiting: list[tuple[Item, asyncio.Future[Outcome]]] = []
+        self._waiting: deque[_Entry[Item, Outcome]] = deque()
+        self._running: list[_Entry[Item, Outcome]] = []
         self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     async def submit(self, item: Item) -> Outcome:
         """The outcome of one item. Raises what `run` gave or raised for it, or Unavailable."""
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience
+        entry: _Entry[Item, Outcome] = _Entry(item, loop.create_future(), deadline)
+        self._waiting.append(entry)
+        if self._timer is None:
+            # One timer for all: entries expire in the order they came.
+            self._timer = loop.call_at(deadline, self._expire)
         if self._task is None:
-            self._task = asyncio.create_task(self._drain(), name=self._name)
-        # One timer a batch, not one an item: see _run_batch. A batch behind a stuck one
-        # is bounded by the stuck one's patience plus its own.
-        return await future
+            # An empty context: the log fields of one request must not stick to its neighbours.
+            self._task = loop.create_task(self._drain(), name=self._name, context=Context())
+        return await entry.future
 
     async def idle(self) -> None:
         """Returns when nothing is waiting or under way."""
@@ -56,37 +86,83 @@ class Batcher(Generic[Item, Outcome]):
     async def _drain(self) -> None:
         try:
             while self._waiting:
-                await asyncio.sleep(self._linger)
-                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-                await self._run_batch(batch)
+                if len(self._waiting) < self._most:
+                    await asyncio.sleep(self._linger)
+                self._running = self._next_batch()
+                if self._running:
+                    await self._run_batch(self._running)
+                self._running = []
         finally:
             self._task = None
+            self._refuse_rest()
 
-    async def _run_batch(self, batch: list[tuple[Item, asyncio.Future[Outcome]]]) -> None:
-        outcomes: Sequence[Any]
+    def _next_batch(self) -> list[_Entry[Item, Outcome]]:
+        batch: list[_Entry[Item, Outcome]] = []
+        while self._waiting and len(batch) < self._most:
+            entry = self._waiting.popleft()
+            if not entry.future.done():
+                batch.append(entry)
+        return batch
+
+    async def _run_batch(self, batch: Sequence[_Entry[Item, Outcome]]) -> None:
+        work = asyncio.create_task(self._outcomes(batch), name=f"{self._name}: batch")
         try:
-            async with asyncio.timeout(self._patience):
-                outcomes = await self._run([item for item, _ in batch])
-        except TimeoutError:
-            outcomes = [Unavailable("The database did not answer in time. Send it again.")] * len(batch)
-            self._refuse_waiting()
-        except Exception as error:  # every caller must hear of it, whatever it is
-            outcomes = [error] * len(batch)
-        except BaseException as error:
-            for _, future in batch:
-                future.cancel()
-            raise error
-        for (_, future), outcome in zip(batch, outcomes, strict=True):
-            if future.done():
-                continue
-            if isinstance(outcome, Exception):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
+            done, _ = await asyncio.wait([work], timeout=self._patience)
+            if not done:
+                await self._give_up(work)
+        except asyncio.CancelledError:
+            work.cancel()
+            raise
+        answered = done and not work.cancelled()
+        outcomes = work.result() if answered else [_unanswered()] * len(batch)
+        for entry, outcome in zip(batch, outcomes, strict=True):
+            entry.settle(outcome)
 
-    def _refuse_waiting(self) -> None:
-        """After a timeout, what queued behind it is refused now: 503 within promise 2's 5 s."""
-        waiting, self._waiting = self._waiting, []
-        for _, future in waiting:
-            if not future.done():
-                future.set_exception(Unavailable("The database does not answer. Send it again."))
+    async def _outcomes(self, batch: Sequence[_Entry[Item, Outcome]]) -> Sequence[Any]:
+        """One outcome an entry, whatever `run` does."""
+        try:
+            outcomes = await self._run([entry.item for entry in batch])
+        except TimeoutError:
+            return [_unanswered()] * len(batch)
+        except Exception as error:  # every caller must hear of it, whatever it is
+            return [error] * len(batch)
+        if len(outcomes) == len(batch):
+            return outcomes
+        wrong = RuntimeError(f"{self._name}: {len(outcomes)} outcomes of {len(batch)} items")
+        return [wrong] * len(batch)
+
+    async def _give_up(self, work: asyncio.Task[Any]) -> None:
+        """Cancels a batch that took too long. The next one waits for its end, within limits."""
+        self._expire()
+        work.cancel()
+        _, stuck = await asyncio.wait([work], timeout=self._patience)
+        LOGGER.warning("batch_given_up", batcher=self._name, stuck=bool(stuck))
+
+    def _expire(self) -> None:
+        """Refuses every entry whose time is up: 503 within promise 2's 5 s."""
+        loop = asyncio.get_running_loop()
+        now = loop.time() + 0.001  # a timer may fire a clock tick early
+        open_entries = [e for e in self._running if not e.future.done()]
+        for entry in open_entries:
+            if entry.deadline <= now:
+                entry.settle(_unanswered())
+        while self._waiting and self._waiting[0].deadline <= now:
+            self._waiting.popleft().settle(_unanswered())
+        if self._timer is not None:
+            self._timer.cancel()
+        pending = [e for e in open_entries if not e.future.done()] or list(islice(self._waiting, 1))
+        self._timer = loop.call_at(pending[0].deadline, self._expire) if pending else None
+
+    def _refuse_rest(self) -> None:
+        """At the end of the drain nothing is left, unless it was cancelled or has a defect."""
+        for entry in (*self._running, *self._waiting):
+            entry.settle(_unanswered())
+        self._running = []
+        self._waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _unanswered() -> Unavailable:
+    return Unavailable("The database did not answer in time. Send it again.")
