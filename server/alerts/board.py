@@ -1,0 +1,68 @@
+"""What viewers of the stream get of alerts and of deliveries, read as they are when told."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from server import stream
+from server.alerts import listing, store
+from server.alerts.store import SQL, Sight
+from server.auth import Scope
+from server.db import Database
+from server.hub import Kind
+
+
+class Board:
+    """Renders over one database; each render sees what its scope may see."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def alert(
+        self, operation_id: int, scope: Scope, events: Sequence[stream.Event]
+    ) -> dict[str, Any] | None:
+        """{alert: ALERT} as it stands; None where it is not in sight."""
+        alert_id = _about(events)
+        async with self._db.transaction(operation_id) as con:
+            found = await store.alert(con, alert_id)
+            if found is None or not await store.sees(con, alert_id, _sight(scope)):
+                return None
+        return {"alert": msgspec.to_builtins(listing.shown(found))}
+
+    async def delivery(
+        self, operation_id: int, scope: Scope, events: Sequence[stream.Event]
+    ) -> dict[str, Any] | None:
+        """{alert_id, counts} of deliveries to the people in scope; nothing for wardens.
+
+        Each count is of deliveries for which the fact holds: queued is all of them.
+        """
+        if scope.people is not None:
+            return None
+        alert_id = _about(events)
+        areas = None if scope.areas is None else list(scope.areas)
+        rows = await self._db.fetch(operation_id, SQL.delivery_counts, alert_id, areas)
+        counts = dict(rows[0])
+        return {"alert_id": str(alert_id), "counts": counts} if counts["queued"] else None
+
+
+def _about(events: Sequence[stream.Event]) -> UUID:
+    return UUID(events[-1].data["alert_id"])
+
+
+def _sight(scope: Scope) -> Sight:
+    return Sight(None if scope.areas is None else list(scope.areas), scope.people_list(), "")
+
+
+def _key(event: stream.Event) -> str:
+    return str(event.data["alert_id"])
+
+
+def kinds(database: Database) -> list[Kind]:
+    """The kinds of event this room renders."""
+    own = Board(database)
+    return [
+        Kind("alert", key=_key, urgent=True, render=own.alert),
+        Kind("delivery", key=_key, urgent=False, render=own.delivery),
+    ]

@@ -1,0 +1,87 @@
+"""Ways out of the house. Each is a Channel; what it sends is a Push, what comes of it an Outcome.
+
+A channel answers for one try only. Retries, leases and records are the sender's.
+"""
+
+from datetime import datetime
+from typing import Literal, Protocol
+from uuid import UUID
+
+import msgspec
+
+Kind = Literal["accepted", "endpoint_dead", "permanent", "transient", "unknown"]
+
+
+class Push(msgspec.Struct, frozen=True):
+    """One message to one endpoint. `line` is what the operator wrote for the lock screen."""
+
+    delivery_id: UUID
+    alert_id: UUID
+    address: str
+    severity: str
+    exercise: bool
+    expires_at: datetime | None
+    language: str | None
+    line: str | None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of one try.
+
+    accepted: the provider has it (`provider_id` if it named one); nothing is said of delivery.
+    endpoint_dead: this address is gone for good. permanent: this message will never be taken.
+    transient: not taken, later perhaps (`retry_after` seconds where the provider said so).
+    unknown: nobody can say whether it was taken.
+    """
+
+    kind: Kind
+    provider_id: str | None = None
+    reason: str | None = None
+    retry_after: float | None = None
+
+
+def accepted(provider_id: str) -> Outcome:
+    """The provider has it."""
+    return Outcome("accepted", provider_id=provider_id)
+
+
+def endpoint_dead(reason: str) -> Outcome:
+    """The address is gone for good."""
+    return Outcome("endpoint_dead", reason=reason)
+
+
+def permanent(reason: str) -> Outcome:
+    """This message will never be taken."""
+    return Outcome("permanent", reason=reason)
+
+
+def transient(reason: str, retry_after: float | None = None) -> Outcome:
+    """Not taken now."""
+    return Outcome("transient", reason=reason, retry_after=retry_after)
+
+
+def unknown(reason: str) -> Outcome:
+    """Nobody can say."""
+    return Outcome("unknown", reason=reason)
+
+
+class Channel(Protocol):
+    """One way out, with its own gate before the provider."""
+
+    name: str
+
+    async def send(self, push: Push) -> Outcome:
+        """One try. Never raises for what a network or a provider can do."""
+        ...
+
+    def held_s(self) -> float:
+        """Seconds for which the provider wants nothing at all; 0: it may be sent to."""
+        ...
+
+    def wait_s(self) -> float:
+        """Seconds to wait before asking again; 0 lets one push pass."""
+        ...
+
+    async def close(self) -> None:
+        """Closes connections."""
+        ...

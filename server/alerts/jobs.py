@@ -1,0 +1,41 @@
+"""The jobs of this room: opening, expiry, settling what an end left half way."""
+
+from uuid import UUID
+
+from server.alerts import actions, opening
+from server.db import Database
+from server.jobs import Handler, Job
+
+
+class AlertJobs:
+    """Handlers over one database; each may run twice, for a lease can expire."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def prepare(self, job: Job) -> None:
+        """Freezes the population of an alert and opens it."""
+        alert_id = UUID(job.payload["alert_id"])
+        copied = job.payload.get("copy_of")
+        copy_of = None if copied is None else UUID(copied)
+        within = job.payload.get("within")
+        await opening.prepare(self._db, job.operation_id, alert_id, within, copy_of)
+        await opening.open_prepared(self._db, job.operation_id, alert_id)
+
+    async def expire(self, job: Job) -> None:
+        """Ends an alert at its time."""
+        await actions.expire(self._db, job.operation_id, UUID(job.payload["alert_id"]))
+
+    async def settle(self, job: Job) -> None:
+        """Leaves no delivery of an ended alert half way."""
+        await actions.settle(self._db, job.operation_id, UUID(job.payload["alert_id"]))
+
+
+def handlers(database: Database) -> dict[str, Handler]:
+    """The kinds of job this room runs."""
+    own = AlertJobs(database)
+    return {
+        "alert.prepare": own.prepare,
+        "alert.expire": own.expire,
+        "alert.settle": own.settle,
+    }

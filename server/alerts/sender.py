@@ -1,0 +1,307 @@
+"""Handing deliveries to their providers: claimed by lease, many in flight, outcomes in batches.
+
+    claim (attempt on record) -> queue -> senders -> outcomes -> one UPDATE each 50 ms
+
+A crash at any point leaves the lease to run out; the delivery is then sent again under the
+same id. Nothing is sent later than its lease allows, so two workers never hold the same one.
+"""
+
+import asyncio
+import random
+import time
+from collections import defaultdict
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from prometheus_client import Counter as Metric
+from pyfcm.errors import FCMError
+
+from server import log
+from server.alerts.channels import Channel, Outcome, Push, permanent
+from server.alerts.channels.fcm import FcmChannel
+from server.alerts.progress import Progress
+from server.alerts.store import SQL
+from server.config import Settings
+from server.db import Database
+from server.errors import Unavailable
+
+LOGGER = log.get("sender")
+LEASE = timedelta(seconds=30)
+SEND_BY_S = 15.0  # after the claim; a request takes at most 10 s, which leaves 5 to record it
+BATCH = 500
+IDLE_S = 0.1
+FLUSH_S = 0.05
+FINISH_S = 5.0
+UNKNOWN_WAIT_S = 15.0  # a phone's receipt may still settle what the provider did not answer
+LONGEST_WAIT_S = 60.0
+SENT = Metric("muster_push_total", "Tries handed to a provider", ["channel", "outcome"])
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A delivery this process holds the lease of. `send_by` is monotonic time."""
+
+    operation_id: int
+    delivery_id: UUID
+    alert_id: UUID
+    channel: str
+    endpoint: str
+    attempt: int
+    send_by: float
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """A claimed delivery with what to send. `was_unknown`: the last try had no answer."""
+
+    claim: Claimed
+    push: Push
+    was_unknown: bool
+
+
+class Told(msgspec.Struct, frozen=True):
+    """An outcome to be written. `state` and `wait_s` are decided; `address` is what was used."""
+
+    claim: Claimed
+    state: str
+    wait_s: float
+    provider_id: str | None
+    error: str | None
+    dead_address: str | None = None
+
+
+class Sender:
+    """One worker's way to all channels. `run` until `stop_claiming`, then `finish`."""
+
+    def __init__(self, database: Database, channels: list[Channel], parallel: int) -> None:
+        self._db = database
+        self._channels = {c.name: c for c in channels}
+        self._parallel = parallel
+        self._queue: asyncio.Queue[Ready] = asyncio.Queue()
+        self._told: list[Told] = []
+        self._progress = Progress(database)
+        self._stopping = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._busy = 0
+
+    async def run(self) -> None:
+        """Claims and sends until stopped; a database that is away is waited for."""
+        async with asyncio.TaskGroup() as tasks:
+            for n in range(self._parallel if self._channels else 0):
+                tasks.create_task(self._send_forever(), name=f"sender {n}")
+            tasks.create_task(self._flush_forever(), name="delivery outcomes")
+            await self._claim_forever()
+            await asyncio.Event().wait()  # finished by `finish` and the supervisor's cancel
+
+    async def stop_claiming(self) -> None:
+        """The first step of the end: nothing new is taken up."""
+        self._stopping.set()
+
+    async def finish(self) -> None:
+        """Lets what is in flight end, gives back the rest, writes all outcomes."""
+        while not self._queue.empty():
+            self._told.append(_put_back(self._queue.get_nowait().claim))
+        if self._busy:
+            await _within(self._idle, FINISH_S)
+        await self._flush()
+        await self._progress.idle()
+        for channel in self._channels.values():
+            await channel.close()
+
+    async def _claim_forever(self) -> None:
+        pause = IDLE_S
+        while not self._stopping.is_set():
+            try:
+                found = await self._claim()
+                pause = IDLE_S
+            except Unavailable:
+                found, pause = False, min(pause * 2, 5.0)
+            if not found:
+                await _within(self._stopping, pause)
+
+    async def _claim(self) -> bool:
+        """Claims a batch if there is room for it. False when it is time to wait."""
+        open_channels = [n for n, c in self._channels.items() if c.held_s() <= 0]
+        if not open_channels or self._queue.qsize() > max(self._parallel, BATCH // 2):
+            return False
+        started = time.monotonic()
+        async with self._db.connection() as con:
+            rows = await con.fetch(
+                "SELECT * FROM claim_deliveries($1, $2, $3)", open_channels, BATCH, LEASE
+            )
+        claims = [_claimed(r, started + SEND_BY_S) for r in rows]
+        by_operation: defaultdict[int, list[Claimed]] = defaultdict(list)
+        for claim in claims:
+            by_operation[claim.operation_id].append(claim)
+        for operation_id, own in by_operation.items():
+            await self._load(operation_id, own)
+        return len(rows) == BATCH
+
+    async def _load(self, operation_id: int, claims: list[Claimed]) -> None:
+        """Queues what to send; a delivery whose address has gone meanwhile has failed."""
+        rows = await self._db.fetch(operation_id, SQL.pushes, [c.delivery_id for c in claims])
+        found = {r["delivery_id"]: r for r in rows}
+        for claim in claims:
+            row = found.get(claim.delivery_id)
+            if row is None:
+                self._tell(claim, permanent("the device has no push address any more"), None)
+            else:
+                self._queue.put_nowait(_ready(claim, row))
+
+    async def _send_forever(self) -> None:
+        while True:
+            ready = await self._queue.get()
+            self._busy += 1
+            self._idle.clear()
+            try:
+                await self._send(ready)
+            finally:
+                self._busy -= 1
+                if self._busy == 0:
+                    self._idle.set()
+
+    async def _send(self, ready: Ready) -> None:
+        claim = ready.claim
+        channel = self._channels[claim.channel]
+        while (wait := channel.wait_s()) > 0:
+            if self._stopping.is_set() or time.monotonic() + wait > claim.send_by:
+                self._told.append(_put_back(claim, wait))
+                return
+            await asyncio.sleep(wait * random.uniform(1, 1.1))
+        if time.monotonic() > claim.send_by:
+            self._told.append(_put_back(claim))
+            return
+        try:
+            outcome = await channel.send(ready.push)
+        except Exception as error:  # a defect of a channel must not end all sending
+            LOGGER.exception("channel_failed", channel=claim.channel)
+            outcome = Outcome("unknown", reason=f"unexpected {type(error).__name__}")
+        SENT.labels(claim.channel, outcome.kind).inc()
+        self._tell(claim, outcome, ready)
+
+    def _tell(self, claim: Claimed, outcome: Outcome, ready: Ready | None) -> None:
+        again = ready is not None and ready.was_unknown
+        state, wait_s = verdict(outcome, claim.attempt, again, random.random())
+        dead = ready.push.address if ready and outcome.kind == "endpoint_dead" else None
+        reason = outcome.reason
+        if outcome.kind == "unknown":
+            reason = f"{UNKNOWN}{reason}"
+        self._told.append(Told(claim, state, wait_s, outcome.provider_id, reason, dead))
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            await self._flush()
+
+    async def _flush(self) -> None:
+        """Writes outcomes, one transaction an operation; what can't be written is kept."""
+        told, self._told = self._told, []
+        by_operation: defaultdict[int, list[Told]] = defaultdict(list)
+        for t in told:
+            by_operation[t.claim.operation_id].append(t)
+        for operation_id, own in by_operation.items():
+            try:
+                await write_outcomes(self._db, operation_id, own)
+            except Unavailable:
+                # kept until the lease is over: from then on somebody else has it
+                limit = time.monotonic() - (LEASE.total_seconds() - SEND_BY_S)
+                self._told += [t for t in own if t.claim.send_by > limit]
+                LOGGER.warning("outcomes_not_written", deliveries=len(own))
+                await asyncio.sleep(0.2)
+            else:
+                for alert_id in {t.claim.alert_id for t in own}:
+                    self._progress.touch(operation_id, alert_id)
+
+
+UNKNOWN = "unknown: "
+
+
+def verdict(outcome: Outcome, attempt: int, again: bool, chance: float) -> tuple[str, float]:
+    """The state a delivery goes to, and the seconds until it may be claimed again.
+
+    Transient failures wait twice as long each time; an unknown outcome waits for a receipt
+    and is tried once more (`again`: this was that try). `chance` (0..1) spreads the waits.
+    """
+    if outcome.kind == "accepted":
+        return "accepted", 0.0
+    if outcome.kind in ("permanent", "endpoint_dead"):
+        return "failed", 0.0
+    if outcome.kind == "unknown":
+        return ("unknown", 0.0) if again else ("queued", UNKNOWN_WAIT_S)
+    wait = min(2.0 ** min(attempt - 1, 10), LONGEST_WAIT_S)
+    return "queued", max(wait, outcome.retry_after or 0.0) * (1 + 0.25 * chance)
+
+
+async def write_outcomes(db: Database, operation_id: int, told: list[Told]) -> None:
+    """One transaction: the deliveries' states, and what was learnt of their addresses."""
+    columns = zip(
+        *(
+            (t.claim.delivery_id, t.claim.attempt, t.state, t.wait_s, t.provider_id, t.error)
+            for t in sorted(told, key=lambda t: t.claim.delivery_id)
+        ),
+        strict=True,
+    )
+    accepted = [UUID(t.claim.endpoint) for t in told if t.state == "accepted"]
+    dead = [t for t in told if t.dead_address is not None]
+    async with db.transaction(operation_id) as con:
+        await con.execute(SQL.write_outcomes, *columns)
+        if accepted:
+            await con.execute(SQL.addresses_alive, sorted(accepted))
+        if dead:
+            devices = [UUID(t.claim.endpoint) for t in dead]
+            addresses = [t.dead_address for t in dead]
+            await con.execute(SQL.addresses_dead, devices, addresses, [t.error for t in dead])
+
+
+def _put_back(claim: Claimed, wait_s: float = 0.0) -> Told:
+    return Told(claim, "queued", wait_s, None, None)
+
+
+def _claimed(row: Any, send_by: float) -> Claimed:
+    return Claimed(
+        operation_id=row["operation_id"],
+        delivery_id=row["delivery_id"],
+        alert_id=row["alert_id"],
+        channel=row["channel"],
+        endpoint=row["endpoint"],
+        attempt=row["attempts"],
+        send_by=send_by,
+    )
+
+
+def _ready(claim: Claimed, row: Any) -> Ready:
+    push = Push(
+        delivery_id=claim.delivery_id,
+        alert_id=claim.alert_id,
+        address=row["address"],
+        severity=row["severity"],
+        exercise=row["exercise"],
+        expires_at=row["expires_at"],
+        language=row["language"],
+        line=row["lock_screen"],
+    )
+    return Ready(claim, push, was_unknown=(row["error"] or "").startswith(UNKNOWN))
+
+
+async def _within(event: asyncio.Event, seconds: float) -> None:
+    """Waits for an event, but not longer than so many seconds."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+async def open_sender(database: Database, settings: Settings) -> Sender:
+    """The sender with every channel that is configured.
+
+    Credentials that can't be read are an error in the log and leave pushes queued, on record
+    and shown as such: alerts must still open and be counted.
+    """
+    channels: list[Channel] = []
+    if settings.fcm_credentials is not None:
+        try:
+            fcm = FcmChannel(settings.fcm_credentials, settings.fcm_url, settings.fcm_connections)
+            channels.append(fcm)
+        except (FCMError, ValueError, OSError) as error:
+            LOGGER.error("fcm_unusable", kind=type(error).__name__)
+    return Sender(database, channels, settings.fcm_connections)
