@@ -36,8 +36,14 @@ async def _database(settings: Settings) -> list[Finding]:
     try:
         con = await asyncpg.connect(settings.database_url, timeout=5)
     except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
-        return [Finding("database", True, f"no connection ({type(error).__name__}): check the "
-                        "address in MUSTER_DATABASE_URL and that the server runs")]
+        return [
+            Finding(
+                "database",
+                True,
+                f"no connection ({type(error).__name__}): check the "
+                "address in MUSTER_DATABASE_URL and that the server runs",
+            )
+        ]
     try:
         return [await _durability(con), await _schema(con), await _clock(con)]
     finally:
@@ -93,7 +99,9 @@ def _disk(settings: Settings) -> Finding:
     while not folder.exists():
         folder = folder.absolute().parent
     free = shutil.disk_usage(folder).free
-    return Finding("disk", free < LEAST_DISK, f"{free / 1024**3:.1f} GiB free under the data folder")
+    return Finding(
+        "disk", free < LEAST_DISK, f"{free / 1024**3:.1f} GiB free under the data folder"
+    )
 
 
 def _sms() -> Finding:

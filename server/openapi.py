@@ -1,7 +1,8 @@
 """The OpenAPI 3.1 document, made from the same endpoints and structs that serve."""
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
@@ -49,7 +50,7 @@ def _key(kind: Any) -> str:
 
 def _alternatives(kind: Any) -> list[Any]:
     """The structs of a union; msgspec describes each alone."""
-    return list(get_args(kind)) or [kind]
+    return list(get_args(kind)) if get_origin(kind) in (Union, UnionType) else [kind]
 
 
 def _types(endpoints: Sequence[Endpoint]) -> list[Any]:

@@ -91,7 +91,11 @@ class System:
                 "GET", "/v1/config", self.config, "Public settings", None, {200: ClientConfig}
             ),
             Endpoint(
-                "GET", "/v1/openapi.json", self.openapi, "This document", None,
+                "GET",
+                "/v1/openapi.json",
+                self.openapi,
+                "This document",
+                None,
                 {200: "application/json"},
             ),
         ]

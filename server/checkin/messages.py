@@ -7,6 +7,8 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from server.paging import PageQuery
+
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone")]
 Status = Literal["safe", "need_help", "away"]
 AnyStatus = Literal["safe", "need_help", "away", "unaccounted"]
@@ -181,20 +183,11 @@ class AlertPerson(msgspec.Struct, frozen=True):
     added: str | None
 
 
-class PeoplePage(msgspec.Struct, frozen=True):
-    """A page of people; `next` is the address of the next one."""
-
-    items: list[AlertPerson]
-    next: str | None
-
-
-class PeopleQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PeopleQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Filters of the people of an alert. area and agency by code and name."""
 
     status: AnyStatus | None = None
-    area: str | None = None
-    agency: str | None = None
-    category: str | None = None
+    area: Annotated[str, Meta(max_length=200)] | None = None
+    agency: Annotated[str, Meta(max_length=200)] | None = None
+    category: Annotated[str, Meta(max_length=200)] | None = None
     q: Annotated[str, Meta(max_length=100)] | None = None
-    limit: Annotated[int, Meta(ge=1, le=500)] = 100
-    cursor: Annotated[str, Meta(max_length=1000)] | None = None

@@ -8,26 +8,28 @@ import msgspec
 from server import errors
 from server.auth import Principal
 from server.checkin import board, listing, rules
-from server.checkin.actions import Collector
+from server.checkin.actions import Collector, Outcome
 from server.checkin.messages import (
+    AlertPerson,
     BatchResult,
     CheckinBatch,
     CheckinIn,
     Headcount,
     ItemError,
     ItemResult,
-    PeoplePage,
     PeopleQuery,
 )
 from server.checkin.rules import Place, Report
 from server.checkin.store import Recorded
 from server.db import Database
 from server.errors import Problem
-from server.people.reporters import resolve_reporter
+from server.paging import Page
+from server.people.reporters import Resolved, resolve_reporters
 from server.web import Call, Endpoint, Reply, plausible
 
 BATCH_LIMIT = 512 * 1024
 _ONE = msgspec.json.Decoder(CheckinIn)
+About = tuple[int, str, str] | Problem  # person id, ref and in what capacity; or a refusal
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -65,56 +67,44 @@ class Checkins:
         """Records one report, or a batch with a result an item."""
         if isinstance(call.body, list):
             return await self._post_batch(call, call.body)
-        report = await self._report(call, call.body)
+        [about] = await self._about(call, [call.body])
+        report = _report(call.me, call.body, about)
         recorded, made = await self._collector.submit(call.me.operation_id, report)
         return Reply(201 if made else 200, recorded)
 
-    async def _post_batch(self, call: Call, items: list[msgspec.Raw]) -> Reply:
-        # submitted one by one but awaited together: the collector commits them in one batch
-        results = await asyncio.gather(*(self._one_of_batch(call, raw) for raw in items))
-        made = any(new for _, new in results)
-        return Reply(201 if made else 200, BatchResult([result for result, _ in results]))
+    async def _post_batch(self, call: Call, raws: list[msgspec.Raw]) -> Reply:
+        """Items are handed in together, so that the collector commits them in one batch."""
+        items = [_decode_item(raw) for raw in raws]
+        about = iter(await self._about(call, [i for i in items if isinstance(i, CheckinIn)]))
+        resolved = [next(about) if isinstance(i, CheckinIn) else i for i in items]
+        work = [self._one_of_batch(call.me, *item) for item in zip(items, resolved, strict=True)]
+        outcomes = await asyncio.gather(*work)
+        results = [_result(raw, o) for raw, o in zip(raws, outcomes, strict=True)]
+        made = any(isinstance(o, tuple) and o[1] for o in outcomes)
+        return Reply(201 if made else 200, BatchResult(results))
 
-    async def _one_of_batch(self, call: Call, raw: msgspec.Raw) -> tuple[ItemResult, bool]:
+    async def _one_of_batch(
+        self, me: Principal, item: CheckinIn | Problem, about: About
+    ) -> Outcome | Problem:
+        """One item's record, or why it was refused. Raises Unavailable for the whole batch."""
+        if isinstance(item, Problem):
+            return item
         try:
-            report = await self._report(call, _decode_item(raw))
-            recorded, made = await self._collector.submit(call.me.operation_id, report)
+            return await self._collector.submit(me.operation_id, _report(me, item, about))
         except errors.Unavailable:
             raise
         except Problem as problem:
-            return _item_error(raw, problem), False
-        return _item(recorded), made
+            return problem
 
-    async def _report(self, call: Call, body: CheckinIn) -> Report:
-        plausible("at", body.at)
-        plausible("sent_at", body.sent_at)
+    async def _about(self, call: Call, items: list[CheckinIn]) -> list[About]:
+        """Whom each report is about, as (person_id, ref, reporter), or why it may not be."""
         me = call.me
-        person_id, ref, reporter = await self._about(call, me, body.for_)
-        place = _place(body)
-        return Report(
-            checkin_id=body.id,
-            person_id=person_id,
-            person_ref=ref,
-            status=body.status,
-            at=body.at,
-            sent_at=body.sent_at,
-            alert_id=body.alert_id,
-            place=place,
-            note=body.note,
-            battery=body.battery,
-            reporter=reporter,
-            actor=me.actor,
-            body_hash=rules.body_hash(ref, body.status, body.at, body.alert_id, place, body.note),
-        )
-
-    async def _about(self, call: Call, me: Principal, ref: str | None) -> tuple[int, str, str]:
-        """Whom a report is about, and in what capacity the caller makes it."""
-        if me.person_id is not None and me.person_ref is not None and ref in (None, me.person_ref):
-            return me.person_id, me.person_ref, "self"
-        if ref is None:
-            raise errors.refuse_field("for", "Name the person by ref.")
-        person_id, reporter = await resolve_reporter(self._db, call.auth, me, ref)
-        return person_id, ref, reporter
+        own = me.person_id is not None and all(i.for_ in (None, me.person_ref) for i in items)
+        if own and me.person_id is not None and me.person_ref is not None:
+            return [(me.person_id, me.person_ref, "self")] * len(items)
+        refs = [i.for_ for i in items]
+        found = await resolve_reporters(self._db, call.auth, me, refs)
+        return [_named(me, ref, one) for ref, one in zip(refs, found, strict=True)]
 
     async def headcount(self, call: Call) -> Reply:
         """The board of one alert."""
@@ -130,33 +120,59 @@ class Checkins:
         return Reply(200, page)
 
 
-def _decode_item(raw: msgspec.Raw) -> CheckinIn:
+def _named(me: Principal, ref: str | None, found: Resolved | Problem) -> About:
+    if isinstance(found, Problem):
+        return found
+    person_id, reporter = found
+    return person_id, ref or me.person_ref or "", reporter
+
+
+def _report(me: Principal, body: CheckinIn, about: About) -> Report:
+    """The report to record. Raises the Problem that stands against it."""
+    if isinstance(about, Problem):
+        raise about
+    person_id, ref, reporter = about
+    plausible("at", body.at)
+    plausible("sent_at", body.sent_at)
+    where = body.location
+    place = None if where is None else Place(where.lat, where.lon, where.accuracy)
+    return Report(
+        checkin_id=body.id,
+        person_id=person_id,
+        person_ref=ref,
+        status=body.status,
+        at=body.at,
+        sent_at=body.sent_at,
+        alert_id=body.alert_id,
+        place=place,
+        note=body.note,
+        battery=body.battery,
+        reporter=reporter,
+        actor=me.actor,
+        body_hash=rules.body_hash(ref, body.status, body.at, body.alert_id, place, body.note),
+    )
+
+
+def _decode_item(raw: msgspec.Raw) -> CheckinIn | Problem:
     try:
         item = _ONE.decode(raw)
     except msgspec.MsgspecError as error:
-        raise errors.from_decoding(error) from None
-    if item.note is not None and "\x00" in item.note:
-        raise errors.refuse_field("note", "Leave out the NUL character.")
+        return errors.from_decoding(error)
+    if any(text is not None and "\x00" in text for text in (item.note, item.for_)):
+        return errors.refuse_field("note", "Leave out the NUL character.")
     return item
 
 
-def _place(body: CheckinIn) -> Place | None:
-    where = body.location
-    return None if where is None else Place(where.lat, where.lon, where.accuracy)
-
-
-def _item(recorded: Recorded) -> ItemResult:
-    return msgspec.convert(recorded, ItemResult, from_attributes=True)
-
-
-def _item_error(raw: msgspec.Raw, problem: Problem) -> ItemResult:
+def _result(raw: msgspec.Raw, outcome: Outcome | Problem) -> ItemResult:
+    if isinstance(outcome, tuple):
+        return msgspec.convert(outcome[0], ItemResult, from_attributes=True)
     try:
         key = _ID.decode(raw).id
     except msgspec.MsgspecError:
         key = None
-    fields = "".join(f" {e.path}: {e.message}" for e in problem.errors or [])
-    error = ItemError(problem.code, problem.detail + fields, problem.status, problem.retryable)
-    return ItemResult(id=key, error=error)
+    fields = "".join(f" {e.path}: {e.message}" for e in outcome.errors or [])
+    detail = outcome.detail + fields
+    return ItemResult(key, error=ItemError(outcome.code, detail, outcome.status, outcome.retryable))
 
 
 def endpoints(database: Database, collector: Collector) -> list[Endpoint]:
@@ -189,7 +205,7 @@ def endpoints(database: Database, collector: Collector) -> list[Endpoint]:
             room.people,
             "The people of an alert and their answers",
             "headcount.read",
-            {200: PeoplePage},
+            {200: Page[AlertPerson]},
             query=PeopleQuery,
         ),
     ]

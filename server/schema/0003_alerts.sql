@@ -149,22 +149,30 @@ CREATE FUNCTION move_cells(alerts uuid[], areas int[], agencies int[], categorie
   LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-  PERFORM FROM cell c
-    JOIN unnest(alerts, areas, agencies, categories, statuses)
-         AS m (alert_id, area_id, agency_id, category, status)
-      USING (alert_id, area_id, agency_id, category, status)
-    WHERE c.operation_id = current_operation()
-    ORDER BY c.alert_id, c.area_id, c.agency_id, c.category, c.status
-    FOR UPDATE OF c;
+  PERFORM FROM (SELECT DISTINCT *
+                FROM unnest(alerts, areas, agencies, categories, statuses)
+                     AS u (alert_id, area_id, agency_id, category, status)
+                ORDER BY alert_id, area_id, agency_id, category, status) m
+    CROSS JOIN LATERAL (
+      SELECT FROM cell c
+      WHERE c.operation_id = current_operation() AND c.alert_id = m.alert_id
+        AND c.area_id = m.area_id AND c.agency_id = m.agency_id
+        AND c.category = m.category AND c.status = m.status
+      FOR UPDATE) locked;
   RETURN QUERY
-    UPDATE cell c SET count = c.count + m.delta
-    FROM (SELECT u.alert_id, u.area_id, u.agency_id, u.category, u.status, sum(u.delta)::int AS delta
-          FROM unnest(alerts, areas, agencies, categories, statuses, deltas)
-               AS u (alert_id, area_id, agency_id, category, status, delta)
-          GROUP BY u.alert_id, u.area_id, u.agency_id, u.category, u.status) m
-    WHERE c.operation_id = current_operation() AND c.alert_id = m.alert_id
-      AND c.area_id = m.area_id AND c.agency_id = m.agency_id
-      AND c.category = m.category AND c.status = m.status
+    WITH move AS MATERIALIZED (
+      SELECT own.tid, m.delta
+      FROM (SELECT u.alert_id, u.area_id, u.agency_id, u.category, u.status,
+                   sum(u.delta)::int AS delta
+            FROM unnest(alerts, areas, agencies, categories, statuses, deltas)
+                 AS u (alert_id, area_id, agency_id, category, status, delta)
+            GROUP BY u.alert_id, u.area_id, u.agency_id, u.category, u.status) m
+      CROSS JOIN LATERAL (
+        SELECT c.ctid AS tid FROM cell c
+        WHERE c.operation_id = current_operation() AND c.alert_id = m.alert_id
+          AND c.area_id = m.area_id AND c.agency_id = m.agency_id
+          AND c.category = m.category AND c.status = m.status OFFSET 0) own)
+    UPDATE cell c SET count = c.count + m.delta FROM move m WHERE c.ctid = m.tid
     RETURNING c.alert_id, c.area_id, c.agency_id, c.category, c.status, c.count;
 END $$;
 

@@ -1,0 +1,212 @@
+"""`muster demo`: a fictional duty station with simulated phones, and a roll call to watch.
+
+Everything is real but the people and Google: the server's processes, PostgreSQL, HTTP, the FCM
+protocol. The station lives in a folder of its own that is removed at the end.
+"""
+
+import asyncio
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import aiohttp
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+
+from clients.simulator import enrolments, station
+from clients.simulator.api import Api
+from clients.simulator.fcm import FcmServer
+from clients.simulator.phones import Fleet
+from server import db, launch, log
+from server.config import Settings
+from server.people import importing, operations, sessions
+
+CODE = "DEMO"
+PROJECT = "muster-sim"
+SEED = 7
+TIME_SCALE = 0.5  # simulated people are twice as quick as real ones: nobody watches for an hour
+OPENS_AFTER_S = 5.0
+ROLLCALL = {
+    "kind": "rollcall",
+    "severity": "urgent",
+    "audience": {"all": True},
+    "title": "Are you safe? Explosion reported near the market",
+    "body": "Answer for yourself and your family. Stay indoors and away from windows.",
+    "lock_screen": "Please answer the roll call",
+    "exercise": True,
+}
+
+
+@dataclass
+class Show:
+    """What the demo shows, as it goes on."""
+
+    url: str
+    console_link: str = ""
+    phone_link: str = ""
+    phone_name: str = ""
+    doing: str = "Starting the database and the server"
+    fleet: Fleet | None = None
+    counts: dict[str, int] | None = None
+    population: int = 0
+
+    def render(self) -> Group:
+        """The links and the live figures."""
+        links = Table.grid(padding=(0, 2))
+        if self.console_link:
+            links.add_row("Console", f"[bold cyan]{self.console_link}[/]")
+            links.add_row("", "signs you in once, within 10 minutes")
+            links.add_row("A phone", f"[bold cyan]{self.phone_link}[/]")
+            links.add_row("", f"makes this browser the phone of {self.phone_name}")
+        return Group(
+            Panel(links, title="Muster demo: invented people, real places"), self._figures()
+        )
+
+    def _figures(self) -> Table:
+        table = Table.grid(padding=(0, 3))
+        table.add_row("[dim]now[/]", self.doing)
+        if self.fleet is not None:
+            c = self.fleet.counts
+            table.add_row(
+                "[dim]phones[/]", f"{c['enrolled']} enrolled, {c['pushes']} pushes received"
+            )
+        if self.counts is not None:
+            said = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in self.counts.items())
+            table.add_row("[dim]headcount[/]", f"{said}, of {self.population}")
+        table.add_row("[dim]end[/]", "Ctrl-C")
+        return table
+
+
+async def run(*, port: int, people: int) -> int:
+    """Runs until interrupted. Returns the exit status."""
+    log.configure("console")
+    with tempfile.TemporaryDirectory(prefix="muster-demo-") as folder:
+        Path(folder).chmod(0o755)  # the database server may run as a user of its own
+        async with FcmServer() as fcm:
+            credentials = Path(folder) / "fcm.json"
+            fcm.service_account(PROJECT, credentials)
+            show = Show(f"http://127.0.0.1:{port}")
+            os.environ |= {
+                "MUSTER_DATA_DIR": f"{folder}/data",
+                "MUSTER_PUBLIC_URL": show.url,
+                "MUSTER_FCM_CREDENTIALS": str(credentials),
+                "MUSTER_FCM_URL": fcm.fcm_url,
+                "MUSTER_LOG_FORMAT": "console",
+            }
+            return await _serve(show, fcm, Path(folder), port, people)
+
+
+async def _serve(show: Show, fcm: FcmServer, folder: Path, port: int, people: int) -> int:
+    playing: list[asyncio.Task[None]] = []
+
+    async def ready(dsn: str) -> None:
+        playing.append(asyncio.create_task(_play(show, fcm, folder, dsn, people), name="demo"))
+
+    drawing = asyncio.create_task(_draw(show), name="drawing")
+    try:
+        return await launch.serve(
+            Settings(), host="127.0.0.1", port=port, processes=1, role="all", ready=ready
+        )
+    finally:
+        for task in [*playing, drawing]:
+            task.cancel()
+        await asyncio.gather(*playing, drawing, return_exceptions=True)
+
+
+async def _draw(show: Show) -> None:
+    console = Console()
+    if not console.is_terminal:
+        await _print_lines(show, console)
+    with Live(show.render(), console=console, refresh_per_second=4) as live:
+        while True:
+            await asyncio.sleep(0.25)
+            live.update(show.render())
+
+
+async def _print_lines(show: Show, console: Console) -> None:
+    """Without a terminal: the links once, then a line whenever something changed."""
+    said = ""
+    linked = False
+    while True:
+        if show.console_link and not linked:
+            console.print(f"Console: {show.console_link}", soft_wrap=True)
+            console.print(f"A phone: {show.phone_link}", soft_wrap=True)
+            linked = True
+        now = f"{show.doing}. Headcount: {show.counts}" if show.counts else show.doing
+        if now != said:
+            console.print(now, soft_wrap=True)
+            said = now
+        await asyncio.sleep(1)
+
+
+async def _play(show: Show, fcm: FcmServer, folder: Path, dsn: str, people: int) -> None:
+    """The story: import, enrol, roll call, watch."""
+    database = db.Database(dsn, 4)
+    await database.open()
+    try:
+        show.doing = f"Importing {people} staff and their families"
+        operator = await _import(database, folder, people)
+        await _until_serving(show.url)
+        show.doing = "Enrolling simulated phones"
+        staff = [p for p in station.people(people, SEED) if p.category != "family"]
+        spare, others = staff[0], staff[1:]
+        codes = await enrolments.codes(show.url, operator.token, [p.ref for p in others])
+        own = await enrolments.codes(show.url, operator.token, [spare.ref])
+        show.phone_name = spare.name
+        show.phone_link = f"{show.url}/phone/#enrol={own[spare.ref]}"
+        show.console_link = await _sign_in_link(show.url, database, operator)
+        show.fleet = Fleet(
+            show.url, list(codes.values()), fcm=fcm, seed=SEED, time_scale=TIME_SCALE
+        )
+        living = asyncio.create_task(show.fleet.run(), name="fleet")
+        await show.fleet.ready.wait()
+        show.doing = f"A roll call opens in {OPENS_AFTER_S:.0f} s"
+        await asyncio.sleep(OPENS_AFTER_S)
+        await _watch(show, operator.token)
+        await living
+    finally:
+        await database.close()
+
+
+async def _import(database: db.Database, folder: Path, people: int) -> operations.NewOperator:
+    await operations.add_operation(database.dsn, CODE, "Demo duty station", "Africa/Nairobi", None)
+    roster = folder / "roster"
+    roster.mkdir()
+    station.write_csv(roster, people, SEED)
+    report = await importing.run(database, CODE, [roster], dry_run=False, accept_partial=False)
+    if not report.accepted:
+        raise RuntimeError("the demo's own roster was refused")
+    return await operations.add_operator(database, CODE, "Duty officer", "admin")
+
+
+async def _sign_in_link(url: str, database: db.Database, operator: operations.NewOperator) -> str:
+    found = await operations.operation_by_code(database, CODE)
+    code = await sessions.new_login_code(database, found.operation_id, operator.operator_id)
+    return f"{url}/console/#login={code}"
+
+
+async def _until_serving(url: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        while True:
+            with suppress(aiohttp.ClientError):
+                async with session.get(f"{url}/readyz") as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(0.1)
+
+
+async def _watch(show: Show, token: str) -> None:
+    """Opens the roll call as an exercise and shows its headcount for as long as the demo runs."""
+    alert_id = str(uuid4())
+    async with Api(show.url, 2) as api:
+        await api.call("POST", "/v1/alerts", token, lambda: {"id": alert_id, **ROLLCALL})
+        show.doing = "The roll call is open. Watch the console, or answer on the phone page"
+        while True:
+            board = await api.call("GET", f"/v1/alerts/{alert_id}/headcount", token)
+            show.counts, show.population = board["counts"], board["population"]
+            await asyncio.sleep(1)
