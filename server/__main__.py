@@ -152,7 +152,7 @@ def import_(
 @cli.command
 def demo(*, port: int = 8000, people: int = 500) -> None:
     """A fictional duty station with simulated phones: a whole roll call to look at."""
-    from clients.simulator import demo as show
+    from server import demo as show
 
     sys.exit(_run(show.run(port=port, people=people)))
 

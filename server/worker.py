@@ -1,6 +1,7 @@
 """The worker process, composed: jobs, deliveries, housekeeping."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import server.alerts.jobs
@@ -27,11 +28,11 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     supervisor.on_stop("close pools", database.close, 4)
     supervisor.run("jobs", forever("jobs", runner.turn, IDLE_S))
     supervisor.run("deliveries", push.run())
-    supervisor.run("trim events", _daily(partial(hub.trim_events, database)))
+    supervisor.run("trim events", _hourly(partial(hub.trim_events, database)))
     return await supervisor.until_stopped()
 
 
-async def _daily(work: "partial[asyncio.Future[int]]") -> None:
+async def _hourly(work: Callable[[], Awaitable[int]]) -> None:
     while True:
         await asyncio.sleep(3600)
         await work()

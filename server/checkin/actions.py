@@ -20,7 +20,6 @@ from server.batch import Batcher
 from server.checkin import rules, store
 from server.checkin.rules import Report
 from server.checkin.store import Move, Recorded
-from server.clock import rfc3339
 from server.db import CONFLICT, Database, retried
 from server.errors import BadInput, Clash, NotFound, Problem
 
@@ -98,15 +97,22 @@ async def record_batch(
     async with database.transaction(operation_id) as con:
         received_at = await store.begin_batch(con)
         rows, questions, refused = await _place(con, reports, received_at)
-        new_ids = await store.insert_checkins(con, received_at, rows) if rows else set()
-        repeats = [r.checkin_id for r, _, _ in rows if r.checkin_id not in new_ids]
-        repeats += _doubles(reports)
-        stored = await store.earlier(con, repeats) if repeats else {}
-        new = [row for row in rows if row[0].checkin_id in new_ids]
+        new = await store.insert_checkins(con, received_at, rows) if rows else []
+        again = [] if len(new) == len(reports) else _not_first(reports, new)
+        stored = await store.earlier(con, again) if again else {}
         if new:
             await _count(con, new, questions, received_at)
-    outcomes = _Outcomes(received_at, {r.checkin_id: at for r, at, _ in new}, stored, refused)
-    return [outcomes.of(report) for report in reports]
+    if len(new) == len(reports):
+        return [(_recorded(row, received_at), True) for row in new]
+    made = {row[0].checkin_id: _recorded(row, received_at) for row in new}
+    return [_outcome(report, refused, made, stored) for report in reports]
+
+
+def _not_first(reports: Sequence[Report], new: Sequence[Row]) -> list[UUID]:
+    """Ids on record before this batch, or standing in it more than once."""
+    first = {row[0].checkin_id for row in new}
+    times = Counter(r.checkin_id for r in reports)
+    return [key for key, count in times.items() if count > 1 or key not in first]
 
 
 async def _place(
@@ -137,22 +143,29 @@ def _doubles(reports: Sequence[Report]) -> list[UUID]:
 
 
 async def _count(
-    con: Any, rows: list[Row], questions: list[rules.Question], received_at: datetime
+    con: Any, rows: Sequence[Row], questions: list[rules.Question], received_at: datetime
 ) -> None:
     """Moves people between cells and appends the batch's events, in the order of the locks."""
     answers = rules.standing_answers(rows, questions)
     moves = await store.take_answers(con, answers, received_at) if answers else []
     deltas = cell_deltas(moves)
     cells = await store.move_cells(con, deltas) if deltas else []
-    held = {(m.alert_id, m.person_id) for m in moves}
-    late: Counter[UUID] = Counter()
-    for answer in answers:
-        if answer.late and (answer.alert_id, answer.person_id) in held:
-            late[answer.alert_id] += answer.reports
     await store.keep_positions(con, rows)
+    late = late_answers(answers, moves)
     if late:
         await store.add_late(con, late)
     await stream.append(con, [*headcount_drafts(cells), checkin_draft(rows, moves)])
+
+
+def late_answers(answers: Sequence[rules.Answer], moves: Sequence[Move]) -> dict[UUID, int]:
+    """How many reports came after the close of each alert that holds their person."""
+    after = [a for a in answers if a.late]
+    held = {(m.alert_id, m.person_id) for m in moves} if after else set()
+    late: Counter[UUID] = Counter()
+    for answer in after:
+        if (answer.alert_id, answer.person_id) in held:
+            late[answer.alert_id] += answer.reports
+    return late
 
 
 def cell_deltas(moves: Sequence[Move]) -> dict[tuple[UUID, int, int, str, str], int]:
@@ -171,51 +184,41 @@ def headcount_drafts(
     """One event an alert, with the absolute counts of the cells that changed."""
     ordered = sorted(cells)
     return [
-        stream.Draft("headcount", {"alert_id": str(alert_id), "cells": [c[1:] for c in own]})
+        stream.Draft("headcount", {"alert_id": alert_id, "cells": [c[1:] for c in own]})
         for alert_id, own in groupby(ordered, key=lambda c: c[0])
     ]
 
 
 def checkin_draft(rows: Sequence[Row], moves: Sequence[Move]) -> stream.Draft:
     """One event for the whole batch: who said what, and where it counts."""
-    counted: dict[int, list[str]] = {}
+    counted: dict[int, list[UUID]] = {}
     for m in moves:
-        counted.setdefault(m.person_id, []).append(str(m.alert_id))
+        counted.setdefault(m.person_id, []).append(m.alert_id)
     items = [
-        [str(r.checkin_id), r.person_id, r.status, rfc3339(at), counted.get(r.person_id, [])]
-        for r, at, _ in rows
+        (r.checkin_id, r.person_id, r.status, at, counted.get(r.person_id, ())) for r, at, _ in rows
     ]
     return stream.Draft("checkin", {"items": items})
 
 
-class _Outcomes:
-    """Tells each caller of a committed batch what became of its report."""
+def _recorded(row: Row, received_at: datetime) -> Recorded:
+    report, event_at, _ = row
+    return Recorded(report.checkin_id, report.person_ref, report.status, event_at, received_at)
 
-    def __init__(
-        self,
-        received_at: datetime,
-        new: dict[UUID, datetime],
-        stored: dict[UUID, store.Stored],
-        refused: dict[UUID, Problem],
-    ) -> None:
-        self._received_at = received_at
-        self._new = new
-        self._stored = stored
-        self._refused = refused
-        self._told: set[UUID] = set()
 
-    def of(self, report: Report) -> Outcome | Exception:
-        """The record and whether this request made it; or why it was refused."""
-        key = report.checkin_id
-        if key in self._refused:
-            return self._refused[key]
-        if key in self._new and key not in self._told:
-            self._told.add(key)
-            event_at = self._new[key]
-            made = Recorded(key, report.person_ref, report.status, event_at, self._received_at)
-            return made, True
-        first = self._stored[key]
-        if first.body_hash != report.body_hash:
-            return Clash("This id was used for another report. Make a new id.", code="id_reused")
-        same = Recorded(key, report.person_ref, first.status, first.event_at, first.received_at)
-        return same, False
+def _outcome(
+    report: Report,
+    refused: dict[UUID, Problem],
+    made: dict[UUID, Recorded],
+    stored: dict[UUID, store.Stored],
+) -> Outcome | Exception:
+    """What became of one report. The first of several with one id made the record."""
+    key = report.checkin_id
+    if key in refused:
+        return refused[key]
+    if key in made:
+        return made.pop(key), True
+    first = stored[key]
+    if first.body_hash != report.body_hash:
+        return Clash("This id was used for another report. Make a new id.", code="id_reused")
+    same = Recorded(key, report.person_ref, first.status, first.event_at, first.received_at)
+    return same, False

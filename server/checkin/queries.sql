@@ -17,9 +17,9 @@ INSERT INTO checkin (operation_id, received_at, checkin_id, person_id, status, a
                      alert_id, exercise, reporter, actor, lat, lon, accuracy_m, note, battery,
                      body_hash)
 SELECT current_operation(), $1, r.*
-FROM unnest($2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-            $7::uuid[], $8::boolean[], $9::text[], $10::text[], $11::float8[], $12::float8[],
-            $13::real[], $14::text[], $15::smallint[], $16::bytea[])
+FROM unnest($2::text::uuid[], $3::text::int[], $4::text::text[], $5::text::timestamptz[], $6::text::timestamptz[],
+            $7::text::uuid[], $8::text::boolean[], $9::text::text[], $10::text::text[], $11::text::float8[], $12::text::float8[],
+            $13::text::real[], $14::text::text[], $15::text::smallint[], $16::text::bytea[])
      AS r (checkin_id, person_id, status, at, event_at, alert_id, exercise, reporter, actor,
            lat, lon, accuracy_m, note, battery, body_hash)
 ON CONFLICT DO NOTHING
@@ -32,11 +32,13 @@ WHERE operation_id = current_operation() AND checkin_id = ANY ($1::uuid[])
 
 -- name: take_answers
 -- Moves latest answers; returns each row's cell before and after.
-SELECT * FROM take_answers($1, $2, $3, $4, $5, $6, $7, $8)
+SELECT * FROM take_answers($1::text::uuid[], $2::text::int[], $3::text::text[],
+  $4::text::timestamptz[], $5::text::timestamptz[], $6::text::uuid[], $7::text::boolean[], $8)
 
 -- name: move_cells
 -- Adds deltas to cells; returns their new absolute counts.
-SELECT * FROM move_cells($1, $2, $3, $4, $5, $6)
+SELECT * FROM move_cells($1::text::uuid[], $2::text::int[], $3::text::int[], $4::text::text[],
+  $5::text::text[], $6::text::int[])
 
 -- name: add_late
 -- Counts answers that came after the close.

@@ -11,6 +11,7 @@ STATUSES = ("safe", "need_help", "away")
 ALL_STATUSES = (*STATUSES, "unaccounted")
 # States in which an alert has been opened, so that answers move its counts.
 COUNTING = frozenset({"open", "closed", "expired"})
+_ENCODER = msgspec.json.Encoder()
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -91,9 +92,8 @@ def body_hash(
 
     `sent_at` and `battery` differ between tries of one report and are no part of it.
     """
-    where = (place.lat, place.lon, place.accuracy_m) if place else None
-    said = (person_ref, status, at.timestamp(), alert_id and alert_id.bytes, where, note)
-    return hashlib.blake2b(repr(said).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    said = _ENCODER.encode((person_ref, status, at.timestamp(), alert_id, place, note))
+    return hashlib.blake2b(said, digest_size=16).digest()
 
 
 def counts_in(report: Report, event_at: datetime, exercise: bool, question: Question) -> bool:

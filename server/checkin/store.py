@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from server.checkin.rules import Answer, Question, Report
+from server.columns import literal
 from server.db import named_sql
 
 SQL = named_sql(__file__)
@@ -57,11 +58,14 @@ async def questions(con: Any, named: list[UUID], since: datetime) -> list[Questi
 
 async def insert_checkins(
     con: Any, received_at: datetime, rows: Sequence[tuple[Report, datetime, bool]]
-) -> set[UUID]:
-    """Writes (report, event_at, exercise) rows; returns the ids that were new."""
-    columns = zip(*(_columns(*row) for row in rows), strict=True)
+) -> Sequence[tuple[Report, datetime, bool]]:
+    """Writes (report, event_at, exercise) rows; returns those whose ids were new."""
+    columns = map(literal, zip(*[_columns(*row) for row in rows], strict=True))
     written = await con.fetch(SQL.insert_checkins, received_at, *columns)
-    return {r[0] for r in written}
+    if len(written) == len(rows):
+        return rows
+    new = {r[0] for r in written}
+    return [row for row in rows if row[0].checkin_id in new]
 
 
 def _columns(report: Report, event_at: datetime, exercise: bool) -> tuple[Any, ...]:
@@ -94,13 +98,11 @@ async def earlier(con: Any, ids: list[UUID]) -> dict[UUID, Stored]:
 
 async def take_answers(con: Any, answers: list[Answer], received_at: datetime) -> list[Move]:
     """Moves latest answers; only people an alert holds come back."""
-    columns = zip(
-        *(
-            (a.alert_id, a.person_id, a.status, a.event_at, a.first_at, a.checkin_id, a.late)
-            for a in answers
-        ),
-        strict=True,
-    )
+    values = [
+        (a.alert_id, a.person_id, a.status, a.event_at, a.first_at, a.checkin_id, a.late)
+        for a in answers
+    ]
+    columns = map(literal, zip(*values, strict=True))
     rows = await con.fetch(SQL.take_answers, *columns, received_at)
     return [Move(*r) for r in rows]
 
@@ -109,8 +111,8 @@ async def move_cells(
     con: Any, deltas: dict[tuple[UUID, int, int, str, str], int]
 ) -> list[tuple[UUID, int, int, str, str, int]]:
     """Adds deltas to cells; returns (alert, area, agency, category, status, absolute count)."""
-    columns = list(zip(*deltas, strict=True))
-    rows = await con.fetch(SQL.move_cells, *columns, list(deltas.values()))
+    columns = map(literal, zip(*deltas, strict=True))
+    rows = await con.fetch(SQL.move_cells, *columns, literal(deltas.values()))
     return [tuple(r) for r in rows]
 
 
