@@ -141,7 +141,7 @@ class Tail:
     def polled(self, head: int, before: int, began: float) -> None:
         """Takes note of the head as of `began`, when this tail had read up to `before`."""
         if head < before:
-            self._restart(head)
+            self._restart(head, "restored")
         if head > self.seq:
             self.wake()
         else:
@@ -176,7 +176,7 @@ class Tail:
             return
         if events and events[0].seq != after + 1:
             LOGGER.error("stream_gap", operation=self.operation_id, after=after)
-            self._restart(events[0].seq - 1)
+            self._restart(events[0].seq - 1, "gap")
         self._take(events)
         if len(events) == READ_MOST:
             self.wake()
@@ -195,13 +195,13 @@ class Tail:
         for feed in self.feeds.values():
             feed.news(urgent)
 
-    def _restart(self, head: int) -> None:
+    def _restart(self, head: int, reason: str) -> None:
         """The record jumped: a database was restored, or events are missing. All must refetch."""
         self.seq, self.era = head, self.era + 1
         self._ring.clear()
         self._bytes = 0
         for feed in self.feeds.values():
-            feed.restart("restored")
+            feed.restart(reason)
 
 
 class Feed:

@@ -6,7 +6,7 @@ A viewer takes a snapshot, applies messages and must end with what a refetch say
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -174,6 +174,7 @@ class Viewer:
         self.messages: list[Message] = []
         self.parser = Parser()
         self.resyncs: list[str] = []
+        self.live = False
 
     async def fetch(self) -> None:
         """Takes a snapshot to begin from."""
@@ -204,38 +205,40 @@ class Viewer:
 
     async def until(self, seq: int, within: float = 5.0) -> None:
         """Waits for a message that stands for `seq`."""
-        async with asyncio.timeout(within):
-            while self.last < seq:  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+        await eventually(lambda: self.last >= seq, within)
 
 
-@asynccontextmanager
-async def watching(
-    hub: Hub, viewer: Viewer, after: int | None = None, *, slow: asyncio.Event | None = None
-) -> AsyncIterator[Viewer]:
-    """A viewer on a hub's stream, below HTTP. `slow`: nothing is read while it is unset."""
-    if after is not None:
-        viewer.last = after
-    seated = asyncio.Event()
+async def eventually(true: Callable[[], bool], within: float = 5.0) -> None:
+    """Waits until something is so. Raises TimeoutError."""
+    async with asyncio.timeout(within):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def watch(
+    hub: Hub, viewer: Viewer, after: int | None, *, reading: asyncio.Event | None = None
+) -> None:
+    """Follows a hub's stream, below HTTP. While `reading` is unset, nothing more is taken."""
 
     async def check() -> Scope:
         return viewer.scope
 
-    async def read() -> None:
-        async with hub.seat(viewer.toy.operation_id, viewer.scope, after, check) as seat:
-            if after is None:
-                viewer.last = seat.watcher.last
-            async for piece in hub.pieces(seat):
-                viewer.push(piece)
-                if seat.watcher.live:
-                    seated.set()
-                if slow is not None:
-                    await slow.wait()
+    async with hub.seat(viewer.toy.operation_id, viewer.scope, after, check) as seat:
+        viewer.last = seat.watcher.last if after is None else after
+        async for piece in hub.pieces(seat):
+            viewer.push(piece)
+            viewer.live = seat.watcher.live
+            if reading is not None and seat.watcher.live:
+                await reading.wait()
 
-    task = asyncio.create_task(read())
-    waits = asyncio.create_task(seated.wait())
-    await asyncio.wait([task, waits], timeout=0.3, return_when=asyncio.FIRST_COMPLETED)
-    waits.cancel()
+
+@asynccontextmanager
+async def watching(
+    hub: Hub, viewer: Viewer, after: int | None = None, *, reading: asyncio.Event | None = None
+) -> AsyncIterator[Viewer]:
+    """A viewer that follows a hub's stream in a task of its own."""
+    task = asyncio.create_task(watch(hub, viewer, after, reading=reading))
+    await asyncio.sleep(0.1)
     try:
         yield viewer
     finally:
