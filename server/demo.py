@@ -86,7 +86,9 @@ async def run(*, port: int, people: int) -> int:
     """Runs until interrupted. Returns the exit status."""
     log.configure("console")
     with tempfile.TemporaryDirectory(prefix="muster-demo-") as folder:
-        Path(folder).chmod(0o755)  # the database server may run as a user of its own
+        await asyncio.to_thread(
+            Path(folder).chmod, 0o755
+        )  # the database server may run as a user of its own
         async with FcmServer() as fcm:
             credentials = Path(folder) / "fcm.json"
             fcm.service_account(PROJECT, credentials)

@@ -96,7 +96,7 @@ class Endpoint:
     """One call of the API. `action` is a key of auth.ALLOWED, or None for public.
 
     `decode` replaces the strict decoder of `body` where one type can't say what is taken;
-    it gets the raw bytes and raises Problem. `lenient` endpoints must take anything: panics.
+    it gets the raw bytes, answers for NULs and raises Problem. `lenient` endpoints must take anything: panics.
     """
 
     method: str
@@ -191,7 +191,7 @@ class Shell:
             if isinstance(error, msgspec.MsgspecError):
                 raise errors.from_decoding(error) from None
             raise errors.Malformed("The body is not valid JSON text in UTF-8.") from None
-        if b"\\u0000" in raw and not endpoint.lenient:
+        if b"\\u0000" in raw and endpoint.decode is None:
             _refuse_nul(msgspec.json.decode(raw))
         return body
 

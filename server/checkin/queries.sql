@@ -82,9 +82,9 @@ GROUP BY area_id, agency_id, category, status
 -- counting as infinite.
 SELECT parity, count(*)::int AS population,
        count(*) FILTER (WHERE status <> 'unaccounted')::int AS answered,
-       percentile_disc(0.5) WITHIN GROUP (ORDER BY coalesce(
-         greatest(extract(epoch FROM first_at - $4::timestamptz), 0), 'Infinity'::float8)
-         ::float8) AS median_s
+       percentile_disc(0.5) WITHIN GROUP (ORDER BY CASE
+         WHEN first_at IS NULL THEN 'Infinity'::float8  -- greatest() would pass over the NULL
+         ELSE greatest(extract(epoch FROM first_at - $4::timestamptz), 0)::float8 END) AS median_s
 FROM alert_person
 WHERE operation_id = current_operation() AND alert_id = $1 AND parity IS NOT NULL
   AND ($2::int[] IS NULL OR area_id = ANY ($2))

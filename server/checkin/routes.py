@@ -46,14 +46,20 @@ _ID = msgspec.json.Decoder(_Id)
 
 def decode(raw: bytes) -> CheckinIn | list[msgspec.Raw]:
     """One report, or the undecoded items of a batch: a bad item must not fail its neighbours."""
-    if b'"items"' not in raw:
-        return _ONE.decode(raw)
-    items = _ENVELOPE.decode(raw).items
+    items = _ENVELOPE.decode(raw).items if b'"items"' in raw else msgspec.UNSET
     if items is msgspec.UNSET:
-        return _ONE.decode(raw)
+        return _checked(_ONE.decode(raw))
     if not 1 <= len(items) <= 500:
         raise errors.refuse_field("items", "Send 1 to 500 items.")
     return items
+
+
+def _checked(item: CheckinIn) -> CheckinIn:
+    """Raises BadInput for a NUL, which PostgreSQL's text can't hold."""
+    for path, text in (("note", item.note), ("for", item.for_)):
+        if text is not None and "\x00" in text:
+            raise errors.refuse_field(path, "Leave out the NUL character.")
+    return item
 
 
 class Checkins:
@@ -155,12 +161,11 @@ def _report(me: Principal, body: CheckinIn, about: About) -> Report:
 
 def _decode_item(raw: msgspec.Raw) -> CheckinIn | Problem:
     try:
-        item = _ONE.decode(raw)
+        return _checked(_ONE.decode(raw))
     except msgspec.MsgspecError as error:
         return errors.from_decoding(error)
-    if any(text is not None and "\x00" in text for text in (item.note, item.for_)):
-        return errors.refuse_field("note", "Leave out the NUL character.")
-    return item
+    except Problem as problem:
+        return problem
 
 
 def _result(raw: msgspec.Raw, outcome: Outcome | Problem) -> ItemResult:
