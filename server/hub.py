@@ -20,7 +20,7 @@ from prometheus_client import Gauge
 
 from server import errors, log, sse, web
 from server.auth import Authenticator, Scope
-from server.db import Database
+from server.db import PATIENCE, Database
 from server.feed import READ_MOST, RESYNCS, Feed, Gap, Kind, Tail, Turns, join
 from server.sse import EventStream, Watcher
 from server.stream import trim_events
@@ -151,8 +151,11 @@ class Hub:
 
     async def _bounds(self, operation_id: int) -> tuple[int, int]:
         """The newest event's number, and the oldest kept one's."""
-        async with self._db.transaction(operation_id) as con:
-            row = await con.fetchrow(_BOUNDS)
+        try:
+            async with asyncio.timeout(PATIENCE), self._db.transaction(operation_id) as con:
+                row = await con.fetchrow(_BOUNDS)
+        except TimeoutError:
+            raise errors.Unavailable("The database does not answer. Come back.") from None
         return row["head"], row["head"] + 1 if row["oldest"] is None else row["oldest"]
 
     def _follow(self, operation_id: int, head: int) -> Tail:
