@@ -95,8 +95,9 @@ Handler = Callable[[Call], Awaitable[Reply]]
 class Endpoint:
     """One call of the API. `action` is a key of auth.ALLOWED, or None for public.
 
-    `decode` replaces the strict decoder of `body` where one type can't say what is taken;
-    it gets the raw bytes, answers for NULs and raises Problem. `lenient` endpoints must take anything: panics.
+    `decode` replaces the strict decoder of `body` where one type can't say what is taken; it
+    gets the raw bytes, answers for NULs and raises Problem. `lenient` endpoints must take
+    anything: panics.
     """
 
     method: str
