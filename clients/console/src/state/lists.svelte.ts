@@ -6,6 +6,7 @@ import { withoutAnswered } from './people.ts';
 
 const PAGE = 100;
 const REFETCH_MS = 2_000;
+const RETRY_MS = 10_000;
 
 /** The people of one status in one roll call, kept current by refetches. */
 export class PeopleList {
@@ -35,7 +36,7 @@ export class PeopleList {
       [this.people, this.more, this.loaded] = [items, more, true];
     } catch (thrown) {
       asFailure(thrown);
-      this.loadSoon();
+      this.timer ??= setTimeout(() => void this.load(), RETRY_MS);
     }
   }
 

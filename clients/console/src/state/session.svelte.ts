@@ -3,6 +3,8 @@ import { asFailure, Problem } from '@muster/shared/api/problem.ts';
 import type { Session } from '@muster/shared/api/types.ts';
 import { restoreSession, signIn, signOut } from '../transport/calls.ts';
 
+const RESTORE_MS = 5_000;
+
 export type SignedIn = 'unknown' | 'in' | 'out';
 export type SignInTrouble = 'refused' | 'unreachable' | 'ended' | null;
 
@@ -16,7 +18,15 @@ export class Desk {
 
   /** Takes up the cookie's session, or signs in with the code of a link. */
   async start(code: string | null): Promise<void> {
-    await (code ? this.signIn(code) : this.attempt(() => restoreSession(this.api), null));
+    if (code) await this.signIn(code);
+    else await this.restore();
+  }
+
+  /** Takes up the cookie's session; without a network, again and again. */
+  private async restore(): Promise<void> {
+    await this.attempt(() => restoreSession(this.api), null);
+    if (this.trouble === 'unreachable')
+      setTimeout(() => this.state === 'out' && void this.restore(), RESTORE_MS);
   }
 
   async signIn(token: string): Promise<void> {

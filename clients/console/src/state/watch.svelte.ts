@@ -128,7 +128,7 @@ export class Watch {
     if (alerts) {
       this.alerts = alerts;
       const open = alerts.filter(isOpen).map((alert) => alert.id);
-      this.selected ??= open[0] ?? null;
+      this.selected ??= mostUrgent(alerts)?.id ?? null;
       const wanted = new Set(this.selected ? [...open, this.selected] : open);
       for (const id of wanted) await this.refetch(id);
     }
@@ -177,6 +177,12 @@ export class Watch {
       return undefined;
     }
   }
+}
+
+/** The open roll call to show first: actual before exercise, the newest of them. */
+function mostUrgent(alerts: Alert[]): Alert | undefined {
+  const open = alerts.filter((alert) => isOpen(alert) && alert.kind === 'rollcall');
+  return open.find((alert) => !alert.exercise) ?? open[0];
 }
 
 export function isOpen(alert: Alert): boolean {
