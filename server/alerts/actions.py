@@ -10,6 +10,11 @@ import msgspec
 from server import stream
 from server.alerts import audience as audiences
 from server.alerts import rules, store
+from server.alerts.deliveries.store import PUSH_KINDS
+from server.alerts.deliveries.store import SQL as DELIVERIES
+from server.alerts.ending import end_in
+from server.alerts.incidents import store as incidents
+from server.alerts.incidents.store import SQL as INCIDENTS
 from server.alerts.messages import AlertIn, CorrectionIn, Reminder
 from server.alerts.store import SQL, Alert, Locked, Sight
 from server.auth import Principal, Scope
@@ -17,7 +22,6 @@ from server.db import Database, retried
 from server.errors import Clash, Forbidden, NotFound, refuse_field
 
 LONGEST = timedelta(days=366)
-SETTLE_AFTER = timedelta(seconds=60)  # two leases: no sender holds anything any more
 REMIND_AGAIN_S = 30.0  # a repeat of the same press is the same reminder
 NO_ALERT = "There is no such alert."
 
@@ -125,9 +129,9 @@ async def check_expiry(con: Any, expires_at: datetime | None) -> None:
 async def _incident_for(con: Any, who: Principal, body: AlertIn) -> UUID:
     """The incident of a new alert: the one it names, or its own under the alert's id."""
     if body.incident_id is None:
-        await con.execute(SQL.insert_incident, body.id, body.title, body.exercise, who.actor)
+        await incidents.begin(con, body.id, body.title, body.exercise, who.actor)
         return body.id
-    incident = await con.fetchrow(SQL.incident, body.incident_id)
+    incident = await con.fetchrow(INCIDENTS.incident, body.incident_id)
     if incident is None:
         raise refuse_field("incident_id", "There is no such incident.")
     if incident["closed_at"] is not None:
@@ -161,45 +165,12 @@ async def end(db: Database, who: Principal, scope: Scope, alert_id: UUID, verb: 
     """
     async with db.transaction(who.operation_id) as con:
         locked = await steerable(con, who, scope, alert_id)
-        await end_in(con, who.operation_id, alert_id, locked.state, verb, who.actor)
+        changed = await end_in(con, who.operation_id, alert_id, locked.state, verb, who.actor)
         ended = await store.alert(con, alert_id)
         assert ended is not None  # noqa: S101 - locked above
+        if changed:
+            await stream.append(con, [store.alert_draft(alert_id)])
         return ended
-
-
-async def end_in(
-    con: Any, operation_id: int, alert_id: UUID, state: str, verb: str, actor: str
-) -> None:
-    """Ends a locked alert in the caller's transaction, which must commit next.
-
-    Deliveries stop before reports are held off, so that they wait for little.
-    """
-    after = rules.step(state, verb)
-    if after == state:
-        return
-    await con.execute(SQL.stop_deliveries, alert_id)
-    await con.execute(SQL.hold_out_reports)
-    await con.execute(SQL.mark_ended, alert_id, after)
-    now: datetime = await con.fetchval(SQL.clock)
-    await store.enqueue(con, operation_id, "alert.settle", alert_id, now + SETTLE_AFTER)
-    await store.audit(con, actor, f"alert.{verb}", str(alert_id))
-    await stream.append(con, [store.alert_draft(alert_id)])
-
-
-@retried
-async def expire(db: Database, operation_id: int, alert_id: UUID) -> None:
-    """Ends an alert whose time is over by the database's clock; else leaves it."""
-    async with db.transaction(operation_id) as con:
-        locked = await store.lock_alert(con, alert_id)
-        if locked is None or rules.ends(locked.state) or not locked.overdue:
-            return
-        await end_in(con, operation_id, alert_id, locked.state, "expire", "system")
-
-
-async def settle(db: Database, operation_id: int, alert_id: UUID) -> None:
-    """Leaves no delivery of an ended alert half way: stopped, or honestly unknown."""
-    async with db.transaction(operation_id) as con:
-        await con.execute(SQL.settle_deliveries, alert_id)
 
 
 @retried
@@ -217,13 +188,13 @@ async def remind(
             raise Clash("This alert is closed. Open a new one instead.", code="alert_ended")
         alert = await store.alert(con, alert_id)
         assert alert is not None  # noqa: S101 - locked above
-        silent = await con.fetchval(SQL.silent, alert_id)
-        last = await con.fetchrow(SQL.last_reminder, alert_id)
+        silent = await con.fetchval(DELIVERIES.silent, alert_id)
+        last = await con.fetchrow(DELIVERIES.last_reminder, alert_id)
         if last is not None and last["round"] > 0 and last["age_s"] < REMIND_AGAIN_S:
             return alert, Reminder(last["round"], silent, last["deliveries"])
         number = 1 if last is None else last["round"] + 1
         lane = rules.SEVERITY_LANE[locked.severity]
-        done = await con.execute(SQL.insert_reminders, alert_id, lane, number, store.PUSH_KINDS)
+        done = await con.execute(DELIVERIES.insert_reminders, alert_id, lane, number, PUSH_KINDS)
         queued = int(done.rsplit(" ", 1)[1])
         await store.audit(con, who.actor, "alert.remind", str(alert_id), round=number)
         await stream.append(con, [store.alert_draft(alert_id)])

@@ -8,7 +8,8 @@ import msgspec
 
 from server import stream
 from server.alerts import listing, store
-from server.alerts.store import SQL, Sight
+from server.alerts.deliveries.store import SQL as DELIVERIES
+from server.alerts.store import Sight
 from server.auth import Scope
 from server.db import Database
 from server.hub import Kind
@@ -42,7 +43,7 @@ class Board:
             return None
         alert_id = _about(events)
         areas = None if scope.areas is None else list(scope.areas)
-        rows = await self._db.fetch(operation_id, SQL.delivery_counts, alert_id, areas)
+        rows = await self._db.fetch(operation_id, DELIVERIES.delivery_counts, alert_id, areas)
         counts = dict(rows[0])
         return {"alert_id": str(alert_id), "counts": counts} if counts["queued"] else None
 

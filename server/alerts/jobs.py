@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from server.alerts import actions, opening
+from server.alerts import ending, opening
 from server.db import Database
 from server.jobs import Handler, Job
 
@@ -24,11 +24,11 @@ class AlertJobs:
 
     async def expire(self, job: Job) -> None:
         """Ends an alert at its time."""
-        await actions.expire(self._db, job.operation_id, UUID(job.payload["alert_id"]))
+        await ending.expire(self._db, job.operation_id, UUID(job.payload["alert_id"]))
 
     async def settle(self, job: Job) -> None:
         """Leaves no delivery of an ended alert half way."""
-        await actions.settle(self._db, job.operation_id, UUID(job.payload["alert_id"]))
+        await ending.settle(self._db, job.operation_id, UUID(job.payload["alert_id"]))
 
 
 def handlers(database: Database) -> dict[str, Handler]:

@@ -269,3 +269,71 @@ class ReceiptsOut(msgspec.Struct, frozen=True):
     """Results in the order of the items."""
 
     items: list[ReceiptOut]
+
+
+class AdditionIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One more in a population; `id` is made by the caller.
+
+    With `ref`, a person of the roster whom the population lacks: `kind` visitor counts her in
+    `area`, else in her own. Without, somebody nobody had listed: `area` is needed, and a name
+    unless `kind` is unnamed. `status` is the caller's report of her.
+    """
+
+    id: UUID
+    kind: Literal["walk_in", "visitor", "unnamed"] = "walk_in"
+    name: Annotated[str, Meta(max_length=200, pattern=r"\S")] | None = None
+    area: Key | None = None
+    agency: Key | None = None
+    category: (
+        Literal["international", "national", "local", "contractor", "volunteer", "family"] | None
+    ) = None
+    status: Status | None = None
+    note: Annotated[str, Meta(max_length=500)] | None = None
+    ref: Key | None = None
+
+
+class PlaceName(msgspec.Struct, frozen=True):
+    """An area by code and name."""
+
+    code: str
+    name: str
+
+
+class Reporter(msgspec.Struct, frozen=True):
+    """Who said it."""
+
+    kind: Literal["self", "family", "warden", "operator"]
+    name: str | None = None
+
+
+class MemberOut(msgspec.Struct, frozen=True):
+    """A person of an alert, as GET /v1/alerts/{id}/people lists her."""
+
+    ref: str
+    name: str
+    category: str
+    area: PlaceName
+    agency: str
+    status: Literal["safe", "need_help", "away", "unaccounted"]
+    event_at: datetime | None
+    received_at: datetime | None
+    late: bool
+    note: str | None
+    reported_by: Reporter | None
+    reach: Literal["push", "sms", "email", "warden", "none"]
+    sponsor: str | None
+    phone: str | None
+    added: str | None
+
+
+class MergeIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The person of the roster whom an added one turned out to be."""
+
+    into: Key
+
+
+class MergedOut(msgspec.Struct, frozen=True):
+    """The person that remains, and all who were merged into her."""
+
+    ref: str
+    merged: list[str]

@@ -15,6 +15,8 @@ from uuid import UUID
 from server import log, stream
 from server.alerts import audience as audiences
 from server.alerts import rules, store
+from server.alerts.deliveries.store import PUSH_KINDS
+from server.alerts.deliveries.store import SQL as DELIVERIES
 from server.alerts.store import SQL, Locked
 from server.db import Database, retried
 
@@ -36,7 +38,7 @@ async def prepare(
             return
         await con.execute(SQL.insert_cells, alert_id)
         lane = rules.SEVERITY_LANE[alert.severity]
-        await con.execute(SQL.insert_deliveries, alert_id, lane, None, store.PUSH_KINDS)
+        await con.execute(DELIVERIES.insert_deliveries, alert_id, lane, None, PUSH_KINDS)
         await con.execute(SQL.set_population, alert_id, people)
         cells = [list(r) for r in await con.fetch(SQL.filled_cells, alert_id)]
         drafts = [store.alert_draft(alert_id), store.headcount_draft(alert_id, cells)]

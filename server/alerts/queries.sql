@@ -29,17 +29,6 @@ WHERE NOT EXISTS (SELECT FROM agency g WHERE g.name = w.name)
 -- Whether the tree has such a node.
 SELECT EXISTS (SELECT FROM tree_node WHERE node = $1)
 
--- name: insert_incident
--- Begins an incident; nothing if the id is taken.
-INSERT INTO incident (operation_id, incident_id, title, exercise, opened_by)
-VALUES (current_operation(), $1, $2, $3, $4)
-ON CONFLICT DO NOTHING RETURNING incident_id
-
--- name: incident
--- One incident, locked against its closing.
-SELECT exercise, title, closed_at FROM incident
-WHERE operation_id = current_operation() AND incident_id = $1 FOR SHARE
-
 -- name: insert_alert
 -- Puts an alert on record, answers counting from now; nothing if the id is taken.
 INSERT INTO alert (operation_id, alert_id, incident_id, kind, severity, mode, audience, title,
@@ -132,19 +121,6 @@ FROM (SELECT area_id, agency_id, category, count(*)::int AS people FROM alert_pe
 CROSS JOIN (VALUES ('safe'), ('need_help'), ('away'), ('unaccounted')) AS s (status)
 ORDER BY g.area_id, g.agency_id, g.category, s.status
 
--- name: insert_deliveries
--- One push for every live address of the population; round 0 is the alert itself.
-INSERT INTO delivery (operation_id, alert_id, person_id, channel, endpoint, round, lane)
-SELECT p.operation_id, p.alert_id, p.person_id, a.kind, d.device_id::text, 0, $2
-FROM alert_person p
-JOIN device d ON d.operation_id = p.operation_id AND d.person_id = p.person_id
-JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
-WHERE p.operation_id = current_operation() AND p.alert_id = $1
-  AND ($3::int[] IS NULL OR p.person_id = ANY ($3))
-  AND d.revoked_at IS NULL AND a.dead_at IS NULL AND a.kind = ANY ($4::text[])
-ORDER BY p.person_id
-ON CONFLICT DO NOTHING
-
 -- name: set_population
 -- Notes how many people an alert holds.
 UPDATE alert SET population = population + $2
@@ -205,111 +181,49 @@ UPDATE alert SET state = $2, closed_at = clock_timestamp(), at_close = coalesce(
     USING (status)), '{}')
 WHERE operation_id = current_operation() AND alert_id = $1
 
--- name: stop_deliveries
--- Stops what has not been handed to a provider.
-UPDATE delivery SET state = 'stopped', finished_at = clock_timestamp()
-WHERE operation_id = current_operation() AND alert_id = $1 AND state = 'queued'
-
--- name: settle_deliveries
--- After the end: what came back unsent is stopped; what nobody knows of is called unknown.
-UPDATE delivery
-SET state = CASE WHEN state = 'queued' THEN 'stopped' ELSE 'unknown' END,
-    finished_at = clock_timestamp()
-WHERE operation_id = current_operation() AND alert_id = $1
-  AND (state = 'queued' OR (state = 'sending' AND due_at <= clock_timestamp()))
-
--- name: last_reminder
--- The newest reminder of an alert, and how many seconds ago it was queued.
-SELECT round, extract(epoch FROM clock_timestamp() - max(queued_at))::float8 AS age_s,
-       count(*)::int AS deliveries
-FROM delivery WHERE operation_id = current_operation() AND alert_id = $1
-GROUP BY round ORDER BY round DESC LIMIT 1
-
--- name: silent
--- How many have not answered.
-SELECT count(*)::int FROM alert_person
-WHERE operation_id = current_operation() AND alert_id = $1 AND status = 'unaccounted'
-
--- name: insert_reminders
--- One push for every live address of the silent, unless an earlier one is still to be sent.
-INSERT INTO delivery (operation_id, alert_id, person_id, channel, endpoint, round, lane)
-SELECT p.operation_id, p.alert_id, p.person_id, a.kind, d.device_id::text, $3, $2
-FROM alert_person p
-JOIN device d ON d.operation_id = p.operation_id AND d.person_id = p.person_id
-JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
-WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.status = 'unaccounted'
-  AND d.revoked_at IS NULL AND a.dead_at IS NULL AND a.kind = ANY ($4::text[])
-  AND NOT EXISTS (SELECT FROM delivery w WHERE w.operation_id = p.operation_id
-        AND w.alert_id = p.alert_id AND w.person_id = p.person_id
-        AND w.endpoint = d.device_id::text AND w.state IN ('queued', 'sending'))
-ORDER BY p.person_id
-ON CONFLICT DO NOTHING
-
 -- name: audit
 -- Who did what, in the transaction of the act.
 INSERT INTO audit (operation_id, actor, action, subject, detail)
 VALUES (current_operation(), $1, $2, $3, $4::text::jsonb)
 
--- name: pushes
--- What to send for claimed deliveries; none for a device that is gone or cannot be woken.
-SELECT d.delivery_id, a.address, al.severity, al.exercise, al.expires_at, al.lock_screen,
-       p.language, d.error
-FROM delivery d
-JOIN alert al ON al.operation_id = d.operation_id AND al.alert_id = d.alert_id
-JOIN person p ON p.operation_id = d.operation_id AND p.person_id = d.person_id
-JOIN device v ON v.operation_id = d.operation_id AND v.device_id = d.endpoint::uuid
-JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = v.device_id
-WHERE d.operation_id = current_operation() AND d.delivery_id = ANY ($1::uuid[])
-  AND v.revoked_at IS NULL AND a.dead_at IS NULL AND a.kind = d.channel
+-- name: audience
+-- The people an audience selects, and why.
+SELECT person_id, matched FROM audience_people($1, $2, $3, $4, $5, $6, $7)
 
--- name: write_outcomes
--- Writes what came of claimed deliveries. That one was accepted is true whoever holds it now;
--- all else counts only while our claim stands. Of an ended alert nothing waits for another try.
-WITH told AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::float8[], $5::text[], $6::text[])
-    AS t (delivery_id, attempt, state, wait_s, provider_id, error)),
-held AS MATERIALIZED (
-  SELECT d.delivery_id, d.alert_id FROM delivery d
-  WHERE d.operation_id = current_operation() AND d.delivery_id = ANY ($1::uuid[])
-  ORDER BY d.delivery_id FOR UPDATE),
-ended AS MATERIALIZED (
-  SELECT a.alert_id FROM alert a
-  WHERE a.operation_id = current_operation() AND a.state <> 'open'
-    AND a.alert_id IN (SELECT h.alert_id FROM held h))
-UPDATE delivery d SET
-  state = CASE WHEN t.state <> 'queued' OR h.alert_id NOT IN (SELECT e.alert_id FROM ended e)
-               THEN t.state
-               WHEN t.error LIKE 'unknown: %' THEN 'unknown' ELSE 'stopped' END,
-  due_at = clock_timestamp() + t.wait_s * interval '1 second',
-  accepted_at = CASE WHEN t.state = 'accepted' THEN clock_timestamp() ELSE d.accepted_at END,
-  finished_at = CASE WHEN t.state = 'queued' THEN NULL ELSE clock_timestamp() END,
-  provider_id = coalesce(t.provider_id, d.provider_id),
-  error = t.error
-FROM told t JOIN held h USING (delivery_id)
-WHERE d.operation_id = current_operation() AND d.delivery_id = t.delivery_id
-  AND (d.state = 'sending' AND d.attempts = t.attempt
-       OR t.state = 'accepted' AND d.accepted_at IS NULL)
+-- name: preview_groups
+-- Some people counted by area, category and the best way to them.
+SELECT a.code, a.name, p.category, w.reach, count(*)::int AS people
+FROM reach_of($1::int[]) w
+JOIN person p ON p.operation_id = current_operation() AND p.person_id = w.person_id
+JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id
+GROUP BY a.code, a.name, p.category, w.reach
 
--- name: addresses_alive
--- Notes that a provider took a message for these devices.
-UPDATE push_address SET accepted_at = clock_timestamp()
-WHERE operation_id = current_operation() AND device_id = ANY ($1::uuid[])
+-- name: unreachable
+-- Some of the people nothing reaches, and what they lack.
+SELECT p.ref, p.name, CASE
+    WHEN EXISTS (SELECT FROM device d JOIN push_address a USING (operation_id, device_id)
+                 WHERE d.operation_id = p.operation_id AND d.person_id = p.person_id
+                   AND d.revoked_at IS NULL AND a.kind = 'webpush' AND a.dead_at IS NULL) THEN 'web'
+    WHEN EXISTS (SELECT FROM device d WHERE d.operation_id = p.operation_id
+                   AND d.person_id = p.person_id AND d.revoked_at IS NULL) THEN 'dead'
+    WHEN EXISTS (SELECT FROM contact_point c WHERE c.operation_id = p.operation_id
+                   AND c.person_id = p.person_id) THEN 'phone'
+    ELSE 'nothing' END AS reason
+FROM reach_of($1::int[]) w
+JOIN person p ON p.operation_id = current_operation() AND p.person_id = w.person_id
+WHERE w.reach = 'none' ORDER BY p.ref LIMIT $2
 
--- name: addresses_dead
--- Marks addresses that a provider calls gone, unless the device has given a new one since.
-UPDATE push_address p SET dead_at = clock_timestamp(), dead_reason = d.reason
-FROM unnest($1::uuid[], $2::text[], $3::text[]) AS d (device_id, address, reason)
-WHERE p.operation_id = current_operation() AND p.device_id = d.device_id
-  AND p.address = d.address AND p.dead_at IS NULL
+-- name: count_pushes
+-- How many live push addresses some people have.
+SELECT count(*)::int
+FROM device d JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
+WHERE d.operation_id = current_operation() AND d.person_id = ANY ($1::int[])
+  AND d.revoked_at IS NULL AND a.dead_at IS NULL AND a.kind = ANY ($2::text[])
 
--- name: delivery_counts
--- For how many deliveries of an alert each fact holds, in all areas or in some.
-SELECT count(*)::int AS queued, count(d.accepted_at)::int AS accepted,
-       count(d.delivered_at)::int AS delivered, count(d.seen_at)::int AS seen,
-       count(p.first_at)::int AS answered,
-       count(*) FILTER (WHERE d.state = 'failed')::int AS failed
-FROM delivery d
-JOIN alert_person p ON p.operation_id = d.operation_id AND p.alert_id = d.alert_id
-  AND p.person_id = d.person_id
-WHERE d.operation_id = current_operation() AND d.alert_id = $1
-  AND ($2::int[] IS NULL OR p.area_id = ANY ($2))
+-- name: count_unplaced
+-- How many of the roster no polygon can find: no fresh position, and an area without a point.
+SELECT count(*)::int FROM person p
+JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id
+WHERE p.operation_id = current_operation() AND p.kind = 'roster' AND p.merged_into IS NULL
+  AND (a.lat IS NULL OR a.lon IS NULL) AND p.person_id NOT IN (SELECT unnest($1::int[]))
+  AND ($2::int IS NULL OR p.area_id IN (SELECT area_and_below($2)))

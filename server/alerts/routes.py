@@ -5,14 +5,20 @@ from typing import Any
 import msgspec
 
 from server.alerts import actions, listing, store
+from server.alerts.deliveries import routes as deliveries
+from server.alerts.incidents import routes as incidents
 from server.alerts.listing import shown
+from server.alerts.members import routes as members
 from server.alerts.messages import (
     AlertIn,
     AlertOut,
     AlertsQuery,
     CorrectionIn,
+    Preview,
+    PreviewIn,
     RemindedOut,
 )
+from server.alerts.preview import preview
 from server.alerts.store import Sight
 from server.auth import Authenticator
 from server.config import Settings
@@ -40,8 +46,9 @@ async def sight(call: Call) -> Sight:
 class Alerts:
     """The handlers of alerts themselves."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, connections: int) -> None:
         self._db = database
+        self._connections = connections
 
     async def post(self, call: Call) -> Reply:
         """Puts an alert on record; it opens within seconds."""
@@ -49,6 +56,12 @@ class Alerts:
         scope = await call.auth.scope(call.me)
         alert, made = await actions.create(self._db, call.me, scope, call.body)
         return Reply(201 if made else 200, shown(alert, call.me.kind))
+
+    async def preview(self, call: Call) -> Reply:
+        """What an alert would do, without doing it."""
+        scope = await call.auth.scope(call.me)
+        found = await preview(self._db, call.me, scope, call.body, self._connections)
+        return Reply(200, found)
 
     async def list(self, call: Call) -> Reply:
         """The alerts a caller sees, newest first."""
@@ -98,7 +111,12 @@ class Alerts:
 
 def endpoints(database: Database, auth: Authenticator, settings: Settings) -> list[Endpoint]:
     """The calls of this room."""
-    return [*_alerts(Alerts(database))]
+    return [
+        *_alerts(Alerts(database, settings.fcm_connections)),
+        *incidents.endpoints(database),
+        *deliveries.endpoints(database),
+        *members.endpoints(database, auth),
+    ]
 
 
 def _alerts(room: Alerts) -> list[Endpoint]:
@@ -106,6 +124,15 @@ def _alerts(room: Alerts) -> list[Endpoint]:
     return [
         Endpoint(
             "POST", "/v1/alerts", room.post, "Open an alert", "alert.open", given, body=AlertIn
+        ),
+        Endpoint(
+            "POST",
+            "/v1/alerts/preview",
+            room.preview,
+            "What an alert would do, without doing it",
+            "alert.open",
+            {200: Preview},
+            body=PreviewIn,
         ),
         Endpoint(
             "GET",

@@ -21,8 +21,8 @@ from pyfcm.errors import FCMError
 from server import log
 from server.alerts.channels import Channel, Outcome, Push, permanent
 from server.alerts.channels.fcm import FcmChannel
-from server.alerts.progress import Progress
-from server.alerts.store import SQL
+from server.alerts.deliveries.progress import Progress
+from server.alerts.deliveries.store import SQL
 from server.config import Settings
 from server.db import Database
 from server.errors import Unavailable

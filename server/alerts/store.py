@@ -13,7 +13,6 @@ from server.db import named_sql
 from server.stream import Draft
 
 SQL = named_sql(__file__)
-PUSH_KINDS = ["fcm"]  # what can be sent now; webpush joins with its channel
 
 
 class Alert(msgspec.Struct, frozen=True):

@@ -120,3 +120,19 @@ CREATE VIEW alert_face WITH (security_invoker = true) AS
     AND a.created_by = 'operator:' || o.operator_id
   WHERE a.operation_id = current_operation();
 GRANT SELECT ON alert_face TO muster_app;
+
+-- An incident with the name of its maker and how many alerts it has, and has going.
+CREATE VIEW incident_face WITH (security_invoker = true) AS
+  SELECT i.operation_id, i.incident_id, i.title, i.exercise, i.opened_at, i.opened_by AS opened_actor,
+         o.name AS opened_by, i.closed_at, n.alerts, n.live
+  FROM incident i
+  LEFT JOIN operator o ON o.operation_id = i.operation_id
+    AND i.opened_by = 'operator:' || o.operator_id
+  CROSS JOIN LATERAL (
+    SELECT count(*)::int AS alerts, count(*) FILTER (WHERE a.closed_at IS NULL)::int AS live
+    FROM alert a WHERE a.operation_id = i.operation_id AND a.incident_id = i.incident_id) n
+  WHERE i.operation_id = current_operation();
+GRANT SELECT ON incident_face TO muster_app;
+
+-- Who was merged into a person: her earlier reports stand under their ids.
+CREATE INDEX person_merged ON person (operation_id, merged_into) WHERE merged_into IS NOT NULL;

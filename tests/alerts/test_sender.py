@@ -40,7 +40,7 @@ async def sending(w: World, *channels: FcmChannel) -> AsyncIterator[None]:
 
 async def until(w: World, question: str, answer: Any, within_s: float = 15.0) -> None:
     async with asyncio.timeout(within_s):
-        while await w.value(question) != answer:
+        while await w.value(question) != answer:  # noqa: ASYNC110 - the database has no event
             await asyncio.sleep(0.05)
 
 

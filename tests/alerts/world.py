@@ -1,6 +1,5 @@
 """A small world to alert: an operation, areas, people, devices; and the API over it."""
 
-import hashlib
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -60,7 +59,8 @@ class World:
         ):
             self.areas[area] = await self.value(
                 "INSERT INTO area (operation_id, code, name, parent_id, kind, lat, lon)"
-                " VALUES (current_operation(), $1, 'Area ' || $1, $2, $3, $4, $5) RETURNING area_id",
+                " VALUES (current_operation(), $1, 'Area ' || $1, $2, $3, $4, $5)"
+                " RETURNING area_id",
                 area,
                 self.areas.get(parent or ""),
                 kind,
@@ -78,7 +78,8 @@ class World:
         """One person; `sponsor` a person id, `kind` roster unless given."""
         return await self.value(
             "INSERT INTO person (operation_id, ref, name, category, agency_id, area_id, sponsor_id,"
-            " kind, language) VALUES (current_operation(), $1, 'Name ' || $1, $2, $3, $4, $5, $6, $7)"
+            " kind, language)"
+            " VALUES (current_operation(), $1, 'Name ' || $1, $2, $3, $4, $5, $6, $7)"
             " RETURNING person_id",
             ref,
             category,
@@ -150,12 +151,13 @@ class World:
         """A report on record as a check-in batch leaves it while an alert is being prepared."""
         key = uuid.uuid4()
         await self.sql(
-            "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(41, current_operation())),"
+            "WITH held AS MATERIALIZED"
+            " (SELECT pg_advisory_xact_lock_shared(41, current_operation())),"
             " t AS (SELECT clock_timestamp() AS now FROM held)"
             " INSERT INTO checkin (operation_id, checkin_id, person_id, status, at, event_at,"
             " received_at, alert_id, exercise, reporter, actor, body_hash)"
-            " SELECT current_operation(), $1, $2, $3, now, now - $4 * interval '1 second', now, $5, $6,"
-            " 'self', 'device:test', '' FROM t",
+            " SELECT current_operation(), $1, $2, $3, now, now - $4 * interval '1 second', now, $5,"
+            " $6, 'self', 'device:test', '' FROM t",
             key,
             person_id,
             status,
@@ -241,7 +243,3 @@ def alert(**more: Any) -> dict[str, Any]:
         "exercise": False,
         **more,
     }
-
-
-def sha(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()

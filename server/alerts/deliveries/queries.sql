@@ -1,0 +1,158 @@
+-- name: insert_deliveries
+-- One push for every live address of the population; round 0 is the alert itself.
+INSERT INTO delivery (operation_id, alert_id, person_id, channel, endpoint, round, lane)
+SELECT p.operation_id, p.alert_id, p.person_id, a.kind, d.device_id::text, 0, $2
+FROM alert_person p
+JOIN device d ON d.operation_id = p.operation_id AND d.person_id = p.person_id
+JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
+WHERE p.operation_id = current_operation() AND p.alert_id = $1
+  AND ($3::int[] IS NULL OR p.person_id = ANY ($3))
+  AND d.revoked_at IS NULL AND a.dead_at IS NULL AND a.kind = ANY ($4::text[])
+ORDER BY p.person_id
+ON CONFLICT DO NOTHING
+
+-- name: stop_deliveries
+-- Stops what has not been handed to a provider.
+UPDATE delivery SET state = 'stopped', finished_at = clock_timestamp()
+WHERE operation_id = current_operation() AND alert_id = $1 AND state = 'queued'
+
+-- name: settle_deliveries
+-- After the end: what came back unsent is stopped; what nobody knows of is called unknown.
+UPDATE delivery
+SET state = CASE WHEN state = 'queued' THEN 'stopped' ELSE 'unknown' END,
+    finished_at = clock_timestamp()
+WHERE operation_id = current_operation() AND alert_id = $1
+  AND (state = 'queued' OR (state = 'sending' AND due_at <= clock_timestamp()))
+
+-- name: last_reminder
+-- The newest reminder of an alert, and how many seconds ago it was queued.
+SELECT round, extract(epoch FROM clock_timestamp() - max(queued_at))::float8 AS age_s,
+       count(*)::int AS deliveries
+FROM delivery WHERE operation_id = current_operation() AND alert_id = $1
+GROUP BY round ORDER BY round DESC LIMIT 1
+
+-- name: silent
+-- How many have not answered.
+SELECT count(*)::int FROM alert_person
+WHERE operation_id = current_operation() AND alert_id = $1 AND status = 'unaccounted'
+
+-- name: insert_reminders
+-- One push for every live address of the silent, unless an earlier one is still to be sent.
+INSERT INTO delivery (operation_id, alert_id, person_id, channel, endpoint, round, lane)
+SELECT p.operation_id, p.alert_id, p.person_id, a.kind, d.device_id::text, $3, $2
+FROM alert_person p
+JOIN device d ON d.operation_id = p.operation_id AND d.person_id = p.person_id
+JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
+WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.status = 'unaccounted'
+  AND d.revoked_at IS NULL AND a.dead_at IS NULL AND a.kind = ANY ($4::text[])
+  AND NOT EXISTS (SELECT FROM delivery w WHERE w.operation_id = p.operation_id
+        AND w.alert_id = p.alert_id AND w.person_id = p.person_id
+        AND w.endpoint = d.device_id::text AND w.state IN ('queued', 'sending'))
+ORDER BY p.person_id
+ON CONFLICT DO NOTHING
+
+-- name: pushes
+-- What to send for claimed deliveries; none for a device that is gone or cannot be woken.
+SELECT d.delivery_id, a.address, al.severity, al.exercise, al.expires_at, al.lock_screen,
+       p.language, d.error
+FROM delivery d
+JOIN alert al ON al.operation_id = d.operation_id AND al.alert_id = d.alert_id
+JOIN person p ON p.operation_id = d.operation_id AND p.person_id = d.person_id
+JOIN device v ON v.operation_id = d.operation_id AND v.device_id = d.endpoint::uuid
+JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = v.device_id
+WHERE d.operation_id = current_operation() AND d.delivery_id = ANY ($1::uuid[])
+  AND v.revoked_at IS NULL AND a.dead_at IS NULL AND a.kind = d.channel
+
+-- name: write_outcomes
+-- Writes what came of claimed deliveries. That one was accepted is true whoever holds it now;
+-- all else counts only while our claim stands. Of an ended alert nothing waits for another try.
+WITH told AS MATERIALIZED (
+  SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::float8[], $5::text[], $6::text[])
+    AS t (delivery_id, attempt, state, wait_s, provider_id, error)),
+held AS MATERIALIZED (
+  SELECT d.delivery_id, d.alert_id FROM delivery d
+  WHERE d.operation_id = current_operation() AND d.delivery_id = ANY ($1::uuid[])
+  ORDER BY d.delivery_id FOR UPDATE),
+ended AS MATERIALIZED (
+  SELECT a.alert_id FROM alert a
+  WHERE a.operation_id = current_operation() AND a.state <> 'open'
+    AND a.alert_id IN (SELECT h.alert_id FROM held h))
+UPDATE delivery d SET
+  state = CASE WHEN t.state <> 'queued' OR h.alert_id NOT IN (SELECT e.alert_id FROM ended e)
+               THEN t.state
+               WHEN t.error LIKE 'unknown: %' THEN 'unknown' ELSE 'stopped' END,
+  due_at = clock_timestamp() + t.wait_s * interval '1 second',
+  accepted_at = CASE WHEN t.state = 'accepted' THEN clock_timestamp() ELSE d.accepted_at END,
+  finished_at = CASE WHEN t.state = 'queued' THEN NULL ELSE clock_timestamp() END,
+  provider_id = coalesce(t.provider_id, d.provider_id),
+  error = t.error
+FROM told t JOIN held h USING (delivery_id)
+WHERE d.operation_id = current_operation() AND d.delivery_id = t.delivery_id
+  AND (d.state = 'sending' AND d.attempts = t.attempt
+       OR t.state = 'accepted' AND d.accepted_at IS NULL)
+
+-- name: addresses_alive
+-- Notes that a provider took a message for these devices.
+UPDATE push_address SET accepted_at = clock_timestamp()
+WHERE operation_id = current_operation() AND device_id = ANY ($1::uuid[])
+
+-- name: addresses_dead
+-- Marks addresses that a provider calls gone, unless the device has given a new one since.
+UPDATE push_address p SET dead_at = clock_timestamp(), dead_reason = d.reason
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS d (device_id, address, reason)
+WHERE p.operation_id = current_operation() AND p.device_id = d.device_id
+  AND p.address = d.address AND p.dead_at IS NULL
+
+-- name: delivery_counts
+-- For how many deliveries of an alert each fact holds, in all areas or in some.
+SELECT count(*)::int AS queued, count(d.accepted_at)::int AS accepted,
+       count(d.delivered_at)::int AS delivered, count(d.seen_at)::int AS seen,
+       count(p.first_at)::int AS answered,
+       count(*) FILTER (WHERE d.state = 'failed')::int AS failed
+FROM delivery d
+JOIN alert_person p ON p.operation_id = d.operation_id AND p.alert_id = d.alert_id
+  AND p.person_id = d.person_id
+WHERE d.operation_id = current_operation() AND d.alert_id = $1
+  AND ($2::int[] IS NULL OR p.area_id = ANY ($2))
+
+-- name: deliveries
+-- The deliveries of an alert to people in sight, in a fixed order, a page at a time.
+SELECT d.delivery_id, p.ref, p.name, d.channel, d.round, d.state, d.queued_at, d.accepted_at,
+       d.delivered_at, d.seen_at, ap.first_at AS answered_at, d.attempts, d.error,
+       CASE WHEN d.state = 'queued' AND d.due_at > clock_timestamp() THEN d.due_at END AS held_until
+FROM delivery d
+JOIN alert_person ap ON ap.operation_id = d.operation_id AND ap.alert_id = d.alert_id
+  AND ap.person_id = d.person_id
+JOIN person p ON p.operation_id = d.operation_id AND p.person_id = d.person_id
+WHERE d.operation_id = current_operation() AND d.alert_id = $1
+  AND ($2::int[] IS NULL OR ap.area_id = ANY ($2))
+  AND ($3::text IS NULL OR (p.ref, d.delivery_id) > ($3, $4::uuid))
+ORDER BY p.ref, d.delivery_id LIMIT $5
+
+-- name: take_receipts
+-- Notes what phones say of their own deliveries: first word stands, within what our clock can
+-- believe. What arrived was plainly accepted, whatever the provider's answer was.
+WITH told AS MATERIALIZED (
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[])
+    AS t (delivery_id, endpoint, delivered, seen)),
+held AS MATERIALIZED (
+  SELECT d.delivery_id FROM delivery d JOIN told t USING (delivery_id)
+  WHERE d.operation_id = current_operation() AND d.delivery_id = ANY ($1::uuid[])
+    AND d.endpoint = t.endpoint
+  ORDER BY d.delivery_id FOR UPDATE OF d)
+UPDATE delivery d SET
+  delivered_at = coalesce(d.delivered_at,
+    least(greatest(least(t.delivered, t.seen), d.queued_at), clock_timestamp())),
+  seen_at = coalesce(d.seen_at, least(greatest(t.seen, d.queued_at), clock_timestamp())),
+  state = CASE WHEN d.attempts > 0 THEN 'accepted' ELSE d.state END,
+  finished_at = CASE WHEN d.attempts > 0 THEN coalesce(d.finished_at, clock_timestamp())
+                ELSE d.finished_at END
+FROM told t JOIN held h USING (delivery_id)
+WHERE d.operation_id = current_operation() AND d.delivery_id = t.delivery_id
+  AND d.endpoint = t.endpoint
+RETURNING d.delivery_id, d.alert_id, d.endpoint
+
+-- name: addresses_heard
+-- Notes that something sent to these devices arrived.
+UPDATE push_address SET delivered_at = clock_timestamp()
+WHERE operation_id = current_operation() AND device_id = ANY ($1::uuid[])

@@ -1,0 +1,6 @@
+"""Rows of deliveries."""
+
+from server.db import named_sql
+
+SQL = named_sql(__file__)
+PUSH_KINDS = ["fcm"]  # what can be sent now; webpush joins with its channel

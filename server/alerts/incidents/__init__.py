@@ -1,0 +1,1 @@
+"""Incidents: what several alerts have in common, and its people counted once each."""

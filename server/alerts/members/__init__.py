@@ -1,0 +1,1 @@
+"""Changes of a population after its freezing: additions, and two records found to be one."""
