@@ -122,3 +122,15 @@ async def test_without_a_token_nothing_is_taken(here: Site) -> None:
     reply = await here.client.post("/v1/checkins", json=said())
     assert (reply.status_code, reply.json()["code"]) == (401, "unauthenticated")
     assert reply.headers["www-authenticate"] == "Bearer"
+
+
+async def test_the_list_says_who_said_it(here: Site) -> None:
+    desk, phone = await here.operator("operator"), await here.phone(0)
+    alert_id = await here.station.open_rollcall()
+    await phone.call("POST", "/v1/checkins", said())
+    await desk.call("POST", "/v1/checkins", said(**{"for": "P2"}))
+    listed = await desk.call("GET", f"/v1/alerts/{alert_id}/people?limit=500")
+    by = {p["ref"]: p["reported_by"] for p in listed.json()["items"]}
+    assert by["P1"] == {"kind": "self", "name": "Person 1"}
+    assert by["P2"] == {"kind": "operator", "name": "operator"}
+    assert by["P3"] is None

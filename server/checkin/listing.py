@@ -59,7 +59,7 @@ def _person(row: Any, reach: str) -> AlertPerson:
         received_at=row["received_at"],
         late=row["late"],
         note=row["note"],
-        reported_by=ReportedBy(by) if by else None,
+        reported_by=ReportedBy(by, row["reporter_name"]) if by else None,
         reach=reach,  # type: ignore[arg-type]
         sponsor=row["sponsor"],
         phone=row["phone"],

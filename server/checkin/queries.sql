@@ -102,6 +102,13 @@ SELECT 'agency', agency_id, name, name FROM agency
 SELECT p.person_id, p.ref, p.name, p.category AS category_now, ap.category, a.code AS area_code,
        a.name AS area_name, g.name AS agency, ap.status, ap.event_at, ap.received_at, ap.late,
        ap.added, c.note, c.reporter, s.ref AS sponsor,
+       CASE WHEN c.actor LIKE 'operator:%'
+            THEN (SELECT o.name FROM operator o WHERE o.operation_id = c.operation_id
+                    AND o.operator_id = split_part(c.actor, ':', 2)::int)
+            ELSE (SELECT r.name FROM device d
+                  JOIN person r ON r.operation_id = d.operation_id AND r.person_id = d.person_id
+                  WHERE d.operation_id = c.operation_id
+                    AND d.device_id = split_part(c.actor, ':', 2)::uuid) END AS reporter_name,
        (SELECT phone FROM contact_point cp WHERE cp.operation_id = p.operation_id
           AND cp.person_id = p.person_id ORDER BY rank LIMIT 1) AS phone
 FROM alert_person ap
