@@ -27,6 +27,14 @@ _TOKENS = """
     SELECT current_operation(), u.token, 'device', u.id
     FROM unnest($1::uuid[], $2::bytea[]) AS u (id, token)
 """
+_OPERATOR = """
+    INSERT INTO operator (operation_id, name, role) VALUES (current_operation(), 'Bench', 'admin')
+    RETURNING operator_id
+"""
+_OPERATOR_TOKEN = """
+    INSERT INTO credential (operation_id, token_sha256, kind, operator_id)
+    VALUES (current_operation(), $1, 'operator', $2)
+"""
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -108,6 +116,14 @@ class Stage:
         self._server.stdin.close()
         await asyncio.wait_for(self._server.wait(), 30)
         await self.database.close()
+
+    async def operator(self) -> str:
+        """A new operator's token."""
+        token = new_token()
+        async with self.database.transaction(self.station.operation_id) as con:
+            operator_id = await con.fetchval(_OPERATOR)
+            await con.execute(_OPERATOR_TOKEN, digest(token), operator_id)
+        return token
 
     async def _enrol(self) -> None:
         people = self.station.people
