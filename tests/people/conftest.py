@@ -21,3 +21,10 @@ async def house(database: str) -> AsyncIterator[House]:
         await made.furnish(made.operation_id)
         yield made
     await db.close()
+
+
+@pytest.fixture
+async def beta(house: House) -> House:
+    """The same house with a second operation, `beta`, that is still empty and is its own."""
+    house.operation_id = await house.add_operation("beta")
+    return house

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from server.people.phones import AS_TEXT, BadPhone, to_e164
 
@@ -85,6 +86,7 @@ def key(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1024)
 def choice(text: str, allowed: frozenset[str]) -> str:
     """One of a few words, in any case and spacing. Raises BadCell."""
     word = text.casefold().replace(" ", "_").replace("-", "_")
@@ -94,29 +96,24 @@ def choice(text: str, allowed: frozenset[str]) -> str:
     raise BadCell(reason, f"Use one of {', '.join(sorted(allowed))}.")
 
 
-def phone(text: str, region: str) -> tuple[str | None, bool]:
-    """E.164 or None if empty, and whether the number is in a plan known to be in use."""
-    if not text:
-        return None, True
+def phone(text: str, region: str) -> tuple[str, bool]:
+    """E.164, and whether the number is in a plan known to be in use. Raises BadCell."""
     try:
         return to_e164(text, region)
     except BadPhone as error:
         raise BadCell(error.reason, error.remedy) from None
 
 
-def email(text: str) -> str | None:
-    """An address, or None if empty. Raises BadCell."""
-    if not text:
-        return None
+def email(text: str) -> str:
+    """An address as it is. Raises BadCell."""
     if not _EMAIL.fullmatch(text):
         raise BadCell("is no e-mail address", "Write one address, such as name@example.org.")
     return text
 
 
-def language(text: str) -> str | None:
-    """A language tag in one form (`fr`, `pt-BR`), or None if empty. Raises BadCell."""
-    if not text:
-        return None
+@lru_cache(maxsize=1024)
+def language(text: str) -> str:
+    """A language tag in one form: `fr`, `pt-BR`. Raises BadCell."""
     found = _LANGUAGE.fullmatch(text)
     primary = found[1].lower() if found else ""
     if not found or (len(primary) == 2 and primary not in LANGUAGES):

@@ -151,9 +151,13 @@ class _Checker:
     def row(self, number: int, values: list[str], make: Callable[[list[str]], Row]) -> Row | None:
         """The typed row, or None if any cell was refused."""
         self._number, self._raw, self._spoilt = number, values, set()
-        texts = [
-            self._cell(n, cells.clean, "", value, self._limits[n]) for n, value in enumerate(values)
-        ]
+        try:
+            texts = list(map(cells.clean, values, self._limits))
+        except BadCell:  # then again, one by one, to say which
+            texts = [
+                self._cell(n, cells.clean, "", value, self._limits[n])
+                for n, value in enumerate(values)
+            ]
         made = make(texts)
         return None if self._spoilt else made
 
@@ -193,8 +197,8 @@ class _Checker:
             area=needed(4, v[4]),
             phone=phone,
             phone2=phone2,
-            email=self._cell(7, cells.email, None, v[7]),
-            language=self._cell(8, cells.language, None, v[8]),
+            email=self._cell(7, cells.email, None, v[7]) if v[7] else None,
+            language=self._cell(8, cells.language, None, v[8]) if v[8] else None,
             family_of=self._optional_key(9, v[9]),
         )
 
@@ -227,6 +231,8 @@ class _Checker:
             )  # fmt: skip
 
     def _phone(self, column: int, text: str) -> str | None:
+        if not text:
+            return None
         none: tuple[str | None, bool] = (None, True)
         number, in_use = self._cell(column, cells.phone, none, text, self._region)
         if not in_use:
