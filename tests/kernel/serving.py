@@ -66,11 +66,13 @@ async def serving(database: Database, kinds: Iterable[Kind] = KINDS) -> AsyncIte
         await http.startup()
         ticking = asyncio.create_task(http.main_loop())
         port = http.servers[0].sockets[0].getsockname()[1]
-        yield Site(hub, own, port, http)
-        http.should_exit = True
-        await ticking
-        await hub.close()
-        await http.shutdown()
+        try:
+            yield Site(hub, own, port, http)
+        finally:
+            http.should_exit = True
+            await ticking
+            await hub.close()
+            await http.shutdown()
 
 
 class Line:

@@ -1,0 +1,192 @@
+"""Promise 6 for the kernel: a console misses nothing. Snapshot + events == refetch.
+
+32 writers with random holds and aborts; consoles on two processes' worth of hubs, cut every
+few hundred milliseconds at any byte, also amid a flush, which come back to either of them.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import asyncpg
+import pytest
+
+from server import feed as feed_module
+from server import stream
+from server.auth import Scope
+from server.hub import Hub
+from tests.kernel.serving import Site, follow, new_token, serving
+from tests.kernel.watching import WHOLE, Abort, Toy, Viewer, some
+
+WRITERS = 32
+AREAS = 8
+
+# The mechanism taken away: numbers that wait for no commit. The head follows, for show.
+_SERIAL_APPEND = stream._APPEND.replace(
+    "UPDATE stream_head SET seq = seq + cardinality($1::text[])\n"
+    "      WHERE operation_id = current_operation() RETURNING seq",
+    "SELECT nextval('serial') AS seq",
+)
+_SERIAL_HEAD = "SELECT coalesce(max(seq), 0) FROM event"
+
+
+class Console(Viewer):
+    """A viewer that fetches once, then only ever follows, cut by cut. `floor` is a later
+    snapshot: once the console is past its number, no counter may be behind it."""
+
+    floor: tuple[int, dict[int, int]] = (0, {})
+    cuts = 0
+
+    def push(self, data: bytes) -> None:
+        super().push(data)
+        seq, board = self.floor
+        if self.last >= seq:
+            late = {area for area, n in board.items() if self.board[area] < n}
+            assert not late, f"at {self.last} it is behind the snapshot of {seq}"
+
+    async def live_through(self, sites: list[Site], token: str, until: float) -> None:
+        await self.fetch()
+        while time.monotonic() < until:
+            site = random.choice(sites)
+            self.parser = type(self.parser)()
+            following = asyncio.create_task(
+                follow(site.port, token, self, piece=random.choice([50, 500, 65536]))
+            )
+            await asyncio.wait([following], timeout=random.uniform(0.05, 0.6))
+            if not following.done():
+                following.cancel()
+                self.cuts += 1
+            await asyncio.gather(following, return_exceptions=True)
+            if not following.cancelled():
+                following.result()
+            self.floor = await self.toy.snapshot(self.scope)
+
+    async def follow_to_the_end(self, site: Site, token: str) -> None:
+        seq, _ = await self.toy.snapshot()
+        self.parser = type(self.parser)()
+        following = asyncio.create_task(follow(site.port, token, self))
+        with suppress(TimeoutError):  # a scoped console need not be told of the newest numbers
+            await self.until(seq, 2.0)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        assert self.scope is not WHOLE or self.last == seq
+
+
+async def keep_writing(toy: Toy, sites: list[Site], until: float) -> int:
+    made = 0
+    while time.monotonic() < until:
+        hold = random.choice([0, 0, 0.003, 0.02])
+        try:
+            await toy.count(some(AREAS), hold=hold, fail=random.random() < 0.15)
+        except Abort:
+            continue
+        made += 1
+        if random.random() < 0.5:
+            random.choice(sites).hub.wake(toy.operation_id)
+    return made
+
+
+@asynccontextmanager
+async def two_sites(toy: Toy) -> AsyncIterator[list[Site]]:
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(serving(toy.database)) for _ in range(2)]
+
+
+async def live_through(toy: Toy, seconds: float, scopes: list[Scope]) -> list[Console]:
+    """Consoles and writers for some seconds; then all the consoles follow to the end."""
+    consoles = [Console(toy, scope) for scope in scopes]
+    tokens = {scope: await _token(toy, scope) for scope in set(scopes)}
+    async with two_sites(toy) as sites:
+        until = time.monotonic() + seconds
+        writers = [keep_writing(toy, sites, until) for _ in range(WRITERS)]
+        lives = [c.live_through(sites, tokens[c.scope], until) for c in consoles]
+        made, lived = await asyncio.gather(
+            asyncio.gather(*writers), asyncio.gather(*lives, return_exceptions=True)
+        )
+        for error in filter(None, lived):
+            raise error
+        assert sum(made) > 50 * seconds
+        ends = [c.follow_to_the_end(sites[0], tokens[c.scope]) for c in consoles]
+        await asyncio.gather(*ends)
+    return consoles
+
+
+async def _token(toy: Toy, scope: Scope) -> str:
+    area_id = None
+    if scope.areas is not None:
+        con = await asyncpg.connect(toy.database.dsn)
+        area_id = await con.fetchval(
+            "INSERT INTO area (operation_id, area_id, code, name, kind) "
+            "OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, '', 'zone') RETURNING area_id",
+            toy.operation_id,
+            scope.areas[0],
+            f"A{scope.areas[0]}",
+        )
+        await con.close()
+    return await new_token(toy.database, toy.operation_id, area_id=area_id)
+
+
+def missed_nothing(consoles: list[Console], truth: dict[int, int]) -> None:
+    for console in consoles:
+        assert console.resyncs == [], "nothing had to be said openly"
+        assert console.board == {a: n for a, n in truth.items() if a in console.board}
+        assert console.board.keys() == set(console.scope.areas or range(AREAS))
+
+
+async def test_a_console_misses_nothing(toy: Toy) -> None:
+    scopes = [WHOLE] * 8 + [Scope(areas=(1,))] * 3 + [Scope(areas=(5,))] * 3
+    consoles = await live_through(toy, 6, scopes)
+    assert sum(c.cuts for c in consoles) > 100
+    assert sum(len(c.messages) for c in consoles) > 200
+    missed_nothing(consoles, (await toy.snapshot())[1])
+
+
+async def test_it_shows_when_numbers_do_not_wait_for_commits(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    con = await asyncpg.connect(toy.database.dsn)
+    await con.execute("CREATE SEQUENCE serial; GRANT USAGE ON SEQUENCE serial TO muster_app")
+    await con.execute(
+        "CREATE OR REPLACE FUNCTION stream_heads() RETURNS TABLE (operation_id int, seq bigint) "
+        "LANGUAGE sql AS 'SELECT operation_id, max(seq) FROM event GROUP BY 1'"
+    )
+    await con.execute("GRANT SELECT ON event TO muster_definer")
+    await con.close()
+    monkeypatch.setattr(stream, "_APPEND", _SERIAL_APPEND)
+    monkeypatch.setattr(stream, "_HEAD", _SERIAL_HEAD)
+    with pytest.raises(AssertionError, match="behind"):
+        missed_nothing(await live_through(toy, 2, [WHOLE] * 6), (await toy.snapshot())[1])
+
+
+async def test_it_shows_when_a_join_skips_what_it_missed(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without catching up, a viewer would be seated where its feed is."""
+
+    monkeypatch.setattr(Hub, "_catch_up", lambda self, watcher, feed: _skip(watcher, feed))
+    with pytest.raises(AssertionError, match="behind"):
+        missed_nothing(await live_through(toy, 2, [WHOLE] * 6), (await toy.snapshot())[1])
+
+
+async def _skip(watcher: object, feed: object) -> bytes:
+    watcher.seen = feed.at  # type: ignore[attr-defined]
+    return b""
+
+
+async def test_it_shows_when_merged_events_lose_their_last(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the newest event of a merged group, counts lag behind for good."""
+    whole_plan = feed_module.plan
+
+    def short(events: object, keys: object) -> object:
+        groups = whole_plan(events, keys)  # type: ignore[arg-type]
+        return [
+            feed_module.Group(g.first, g.last, g.kind, g.events[:-1] or g.events) for g in groups
+        ]
+
+    monkeypatch.setattr(feed_module, "plan", short)
+    with pytest.raises(AssertionError, match="behind"):
+        missed_nothing(await live_through(toy, 2, [WHOLE] * 6), (await toy.snapshot())[1])
