@@ -11,7 +11,8 @@ _INVISIBLE = dict.fromkeys(
     [0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A)]
 )
 _SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+")
-_DECIMAL = re.compile(r"\d{5,}[.,]0+")
+_DECIMAL = re.compile(r"\d{5,}[.,]0+|0[.,]\d+")
+_PARTED = re.compile(r"[/;,|&]|\n")
 _E164 = re.compile(r"\+[1-9][0-9]{5,14}")
 AS_TEXT = "Format the column as text, enter the number again and save."
 IN_FULL = "Write it in full, such as +254 712 345678."
@@ -39,12 +40,16 @@ def to_e164(text: str, region: str) -> tuple[str, bool]:
         raise BadPhone("a spreadsheet has cut this number short", AS_TEXT)
     if _DECIMAL.fullmatch(bare):
         raise BadPhone("a spreadsheet has turned this number into a decimal", AS_TEXT)
+    if sum(1 for part in _PARTED.split(bare) if sum(map(str.isdigit, part)) >= 6) > 1:
+        raise BadPhone("holds two numbers", "Put the second into phone2.")
     try:
         number = phonenumbers.parse(bare, region)
     except NumberParseException as error:
         raise BadPhone(_UNREADABLE.get(error.error_type, "is no phone number"), IN_FULL) from None
     if number.extension:
         raise BadPhone("has an extension, which no message reaches", "Give a direct number.")
+    if any(map(str.isalpha, bare)):
+        raise BadPhone("has words in it", "Leave nothing but the number.")
     return _possible(number)
 
 

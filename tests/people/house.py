@@ -1,8 +1,9 @@
 """A small operation with people in it, and the calls of this room over real Postgres."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
+from uuid import uuid4
 
 import httpx
 from pydantic import SecretStr
@@ -13,6 +14,7 @@ from server.config import Settings
 from server.db import Database
 from server.people import operations
 from server.people.routes import endpoints
+from server.people.store import Operation
 from server.vault import Vault
 from server.web import Shell
 
@@ -58,28 +60,35 @@ STATION = """
 
 @dataclass
 class House:
-    """One operation, `alpha`, its database and its calls; `operation_id` is alpha's."""
+    """An operation of a test's own in the shared database, and its calls."""
 
     dsn: str
     db: Database
     auth: Authenticator
     web: httpx.AsyncClient
-    operation_id: int
+    operation: Operation
 
-    async def add_operation(self, code: str, timezone: str = "Africa/Nairobi") -> int:
-        made = await operations.add_operation(self.dsn, code, code.title(), timezone)
-        return made.operation_id
+    @property
+    def operation_id(self) -> int:
+        return self.operation.operation_id
 
-    async def furnish(self, operation_id: int) -> None:
-        async with self.db.transaction(operation_id) as con:
-            await con.execute(STATION.format(operation_id))
+    async def other(self, *, furnished: bool = False) -> "House":
+        """The same house in another new operation."""
+        made = replace(self, operation=await new_operation(self.dsn))
+        if furnished:
+            await made.furnish()
+        return made
 
-    async def operator(self, role: Any = "operator", operation: str = "alpha", **more: Any) -> str:
-        made = await operations.add_operator(self.db, operation, "Desk", role, **more)
+    async def furnish(self) -> None:
+        async with self.db.transaction(self.operation_id) as con:
+            await con.execute(STATION.format(self.operation_id))
+
+    async def operator(self, role: Any = "operator", **more: Any) -> str:
+        made = await operations.add_operator(self.db, self.operation.code, "Desk", role, **more)
         return made.token
 
-    async def sql(self, sql: str, *args: Any, operation_id: int | None = None) -> Any:
-        async with self.db.transaction(operation_id or self.operation_id) as con:
+    async def sql(self, sql: str, *args: Any) -> Any:
+        async with self.db.transaction(self.operation_id) as con:
             return await con.fetchval(sql, *args)
 
     async def call(
@@ -122,3 +131,8 @@ def client(db: Database, auth: Authenticator, settings: Settings) -> httpx.Async
 
 def settings() -> Settings:
     return Settings(public_url="https://muster.example", secret_key=SecretStr("test"))
+
+
+async def new_operation(dsn: str) -> Operation:
+    """An empty operation in Nairobi under a code of its own."""
+    return await operations.add_operation(dsn, uuid4().hex[:12], "Alpha", "Africa/Nairobi")

@@ -54,9 +54,9 @@ def good(folder: Path) -> Path:
     return write(folder, areas=AREAS, people=PEOPLE, tree=TREE)
 
 
-async def run(house: House, *paths: Path, operation: str = "beta", **how: Any) -> Report:
-    """Imports into operation beta, which `empty` has made."""
-    return await importing.run(house.db, operation, paths, **how)
+async def run(house: House, *paths: Path, **how: Any) -> Report:
+    """Imports into the test's operation."""
+    return await importing.run(house.db, house.operation.code, paths, **how)
 
 
 def numbers(report: Report) -> dict[str, tuple[int, int, int, int, int]]:

@@ -23,9 +23,9 @@ EVERYTHING = """
 
 
 async def test_a_good_roster_goes_in_and_the_same_again_changes_nothing(
-    beta: House, tmp_path: Path
+    empty: House, tmp_path: Path
 ) -> None:
-    first = await run(beta, good(tmp_path))
+    first = await run(empty, good(tmp_path))
     assert (first.accepted, first.written, first.refused) == (True, True, [])
     assert numbers(first) == {
         "areas.csv": (4, 0, 0, 0, 0),
@@ -33,20 +33,20 @@ async def test_a_good_roster_goes_in_and_the_same_again_changes_nothing(
         "tree.csv": (3, 0, 0, 0, 0),
     }
     assert first.agencies_added == ["Health", "Food"]
-    before = await beta.sql(EVERYTHING)
-    again = await run(beta, tmp_path)
+    before = await empty.sql(EVERYTHING)
+    again = await run(empty, tmp_path)
     assert numbers(again) == {
         "areas.csv": (0, 0, 4, 0, 0),
         "people.csv": (0, 0, 4, 0, 0),
         "tree.csv": (0, 0, 3, 0, 0),
     }
-    assert await beta.sql(EVERYTHING) == before
+    assert await empty.sql(EVERYTHING) == before
 
 
-async def test_what_is_written_is_what_the_files_say(beta: House, tmp_path: Path) -> None:
-    await run(beta, good(tmp_path))
-    desk = await beta.operator(operation="beta")
-    ann = await beta.get("/v1/people/P1", desk)
+async def test_what_is_written_is_what_the_files_say(empty: House, tmp_path: Path) -> None:
+    await run(empty, good(tmp_path))
+    desk = await empty.operator()
+    ann = await empty.get("/v1/people/P1", desk)
     assert ann["phones"] == ["+254712000001"]
     assert (ann["email"], ann["agency"], ann["area"]["code"]) == (
         "ann@example.org",
@@ -54,11 +54,11 @@ async def test_what_is_written_is_what_the_files_say(beta: House, tmp_path: Path
         "GIG",
     )
     assert [r["ref"] for r in ann["household"]] == ["P2", "P3"]
-    ben = await beta.get("/v1/people/P2", desk)
-    cleo = await beta.get("/v1/people/P3", desk)
+    ben = await empty.get("/v1/people/P2", desk)
+    cleo = await empty.get("/v1/people/P3", desk)
     assert (ben["agency"], ben["area"]["code"], ben["sponsor"]) == ("Health", "GIG", "P1")
     assert cleo["area"]["code"] == "WES"
-    tree = (await beta.get("/v1/tree", desk))["items"]
+    tree = (await empty.get("/v1/tree", desk))["items"]
     assert tree[1] == {
         "node": "N-WES",
         "parent": "ROOT",
@@ -71,16 +71,16 @@ async def test_what_is_written_is_what_the_files_say(beta: House, tmp_path: Path
 
 
 async def test_a_changed_row_updates_and_a_vanished_person_stays(
-    beta: House, tmp_path: Path
+    empty: House, tmp_path: Path
 ) -> None:
-    await run(beta, good(tmp_path))
+    await run(empty, good(tmp_path))
     changed = [
         "P1,Ann Otieno,national,Health,WES,0712 000001,,ann@example.org,en,",
         "P2,Ben Otieno,family,,,+254712000022,,,fr,P1",
         "P4,Дан Иванов,international,Food,WES,+254712000004,,,ru,",
     ]
     tree = [TREE[0], "N-GIG,ROOT,Gigiri,GIG,P1,P4;P3,", TREE[2]]
-    report = await run(beta, write(tmp_path, areas=[*AREAS[:3], "WES,West,NBO,zone,,,"],
+    report = await run(empty, write(tmp_path, areas=[*AREAS[:3], "WES,West,NBO,zone,,,"],
                                    people=changed, tree=tree))  # fmt: skip
     assert numbers(report) == {
         "areas.csv": (0, 1, 3, 0, 0),
@@ -88,27 +88,27 @@ async def test_a_changed_row_updates_and_a_vanished_person_stays(
         "tree.csv": (0, 1, 2, 0, 0),
     }
     assert [(v.file, v.key) for v in report.vanished] == [("people.csv", "P3")]
-    assert await beta.sql("SELECT count(*) FROM person") == 4
-    assert await beta.sql("SELECT count(*) FROM contact_point WHERE rank = 2") == 0
-    assert await beta.sql("SELECT count(*) FROM contact_point WHERE phone = '+254712000022'") == 1
-    assert await beta.sql("SELECT string_agg(p.ref, ',' ORDER BY rank) FROM tree_alternate "
+    assert await empty.sql("SELECT count(*) FROM person") == 4
+    assert await empty.sql("SELECT count(*) FROM contact_point WHERE rank = 2") == 0
+    assert await empty.sql("SELECT count(*) FROM contact_point WHERE phone = '+254712000022'") == 1
+    assert await empty.sql("SELECT string_agg(p.ref, ',' ORDER BY rank) FROM tree_alternate "
                           "JOIN person p USING (person_id) JOIN tree_node n USING (node_id) "
                           "WHERE node = 'N-GIG'") == "P4,P3"  # fmt: skip
 
 
-async def test_one_bad_row_keeps_everything_out(beta: House, tmp_path: Path) -> None:
+async def test_one_bad_row_keeps_everything_out(empty: House, tmp_path: Path) -> None:
     people = [*PEOPLE, "P5,Eve,national,Health,GIG,2.11912E+11,,,,"]
-    report = await run(beta, write(tmp_path, areas=AREAS, people=people, tree=TREE))
+    report = await run(empty, write(tmp_path, areas=AREAS, people=people, tree=TREE))
     assert (report.accepted, report.written) == (False, False)
     (refused,) = report.refused
     assert (refused.file, refused.row, refused.column) == ("people.csv", 6, "phone")
     assert refused.value == "2.11912E+11"
     assert "Format the column as text" in refused.remedy
-    assert await beta.sql("SELECT count(*) FROM area") == 0
+    assert await empty.sql("SELECT count(*) FROM area") == 0
 
 
 async def test_a_part_goes_in_without_what_depends_on_the_refused(
-    beta: House, tmp_path: Path
+    empty: House, tmp_path: Path
 ) -> None:
     areas = [*AREAS, "BAD,Bad,NBO,zone,91,0,"]
     people = [
@@ -119,9 +119,9 @@ async def test_a_part_goes_in_without_what_depends_on_the_refused(
     ]
     tree = [*TREE, "N-BAD,ROOT,Bad,BAD,P7,,", "N-SUB,N-BAD,Sub,,P7,,", "N-OK,ROOT,Ok,,P7,P6,"]
     where = write(tmp_path, areas=areas, people=people, tree=tree)
-    strict = await run(beta, where)
+    strict = await run(empty, where)
     assert complaints(strict) == [("areas.csv", 6, "lat", "is outside -90 to 90")]
-    report = await run(beta, where, accept_partial=True)
+    report = await run(empty, where, accept_partial=True)
     assert (report.accepted, report.written) == (True, True)
     assert complaints(report) == [
         ("areas.csv", 6, "lat", "is outside -90 to 90"),
@@ -138,39 +138,39 @@ async def test_a_part_goes_in_without_what_depends_on_the_refused(
     }
 
 
-async def test_a_dry_run_says_the_same_and_writes_nothing(beta: House, tmp_path: Path) -> None:
-    dry = await run(beta, good(tmp_path), dry_run=True)
+async def test_a_dry_run_says_the_same_and_writes_nothing(empty: House, tmp_path: Path) -> None:
+    dry = await run(empty, good(tmp_path), dry_run=True)
     assert (dry.accepted, dry.written) == (True, False)
-    assert await beta.sql("SELECT count(*) FROM area") == 0
-    assert numbers(await run(beta, tmp_path)) == numbers(dry)
+    assert await empty.sql("SELECT count(*) FROM area") == 0
+    assert numbers(await run(empty, tmp_path)) == numbers(dry)
 
 
-async def test_later_files_build_on_what_is_on_record(beta: House, tmp_path: Path) -> None:
-    await run(beta, good(tmp_path / "1"))
+async def test_later_files_build_on_what_is_on_record(empty: House, tmp_path: Path) -> None:
+    await run(empty, good(tmp_path / "1"))
     people = ["P9,Joy,family,,,+254712000004,,,,P4", "P8,Kim,local,health,KE,,,,sw,"]
     tree = ["N-KE,N-GIG,Kenya,KE,P8,P9,P2"]
-    report = await run(beta, write(tmp_path / "2", people=people, tree=tree))
+    report = await run(empty, write(tmp_path / "2", people=people, tree=tree))
     assert report.refused == []
     assert report.agencies_added == []
     assert [w.message for w in report.warnings] == ["health is counted as Health"]
-    assert await beta.sql("SELECT count(*) FROM agency") == 2
+    assert await empty.sql("SELECT count(*) FROM agency") == 2
 
 
-async def test_columns_a_file_lacks_keep_what_is_on_record(beta: House, tmp_path: Path) -> None:
-    await run(beta, good(tmp_path))
+async def test_columns_a_file_lacks_keep_what_is_on_record(empty: House, tmp_path: Path) -> None:
+    await run(empty, good(tmp_path))
     short = tmp_path / "short"
     short.mkdir()
     lines = ["ref,name,category,agency,area,phone2", "P4,Dan Ivanov,international,Food,WES,"]
     (short / "people.csv").write_text("\n".join(lines))
-    report = await run(beta, short)
+    report = await run(empty, short)
     assert numbers(report)["people.csv"] == (0, 1, 0, 3, 0)
     missing = {w.column for w in report.warnings}
     assert missing == {"phone", "email", "language", "family_of"}
     row = "SELECT name || language || c.phone FROM person JOIN contact_point c USING (person_id) "
-    assert await beta.sql(row + "WHERE ref = 'P4'") == "Dan Ivanovru+254712000004"
+    assert await empty.sql(row + "WHERE ref = 'P4'") == "Dan Ivanovru+254712000004"
 
 
-async def test_a_workbook_serves_as_well_as_files(beta: House, tmp_path: Path) -> None:
+async def test_a_workbook_serves_as_well_as_files(empty: House, tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     for kind, lines in (("Areas", AREAS), ("people", PEOPLE), ("TREE", TREE)):
         sheet = book.create_sheet(kind)
@@ -179,10 +179,10 @@ async def test_a_workbook_serves_as_well_as_files(beta: House, tmp_path: Path) -
             sheet.append([_typed(v) for v in line.split(",")])
         sheet.append([None] * 3)
     book.save(tmp_path / "roster.xlsx")
-    report = await run(beta, tmp_path / "roster.xlsx")
+    report = await run(empty, tmp_path / "roster.xlsx")
     assert complaints(report) == []
     assert numbers(report)["roster.xlsx/people"] == (4, 0, 0, 0, 0)
-    again = await run(beta, good(tmp_path / "csv"))
+    again = await run(empty, good(tmp_path / "csv"))
     assert [f.unchanged for f in again.files] == [4, 4, 3]
 
 
@@ -196,9 +196,9 @@ def _typed(text: str) -> str | float | int | None:
         return text
 
 
-async def test_a_report_can_be_kept_and_read(beta: House, tmp_path: Path) -> None:
+async def test_a_report_can_be_kept_and_read(empty: House, tmp_path: Path) -> None:
     people = [PEOPLE[0], "P1,[red]Twin,national,Health,MOON,,,,,"]
-    report = await run(beta, write(tmp_path, areas=AREAS, people=people))
+    report = await run(empty, write(tmp_path, areas=AREAS, people=people))
     assert msgspec.json.decode(msgspec.json.encode(report))["refused"][0]["row"] == 2
     console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
     console.print(report)
@@ -208,9 +208,9 @@ async def test_a_report_can_be_kept_and_read(beta: House, tmp_path: Path) -> Non
     console.file.close()
 
 
-async def test_progress_tells_phase_and_share(beta: House, tmp_path: Path) -> None:
+async def test_progress_tells_phase_and_share(empty: House, tmp_path: Path) -> None:
     heard: list[tuple[str, int, int]] = []
-    await run(beta, good(tmp_path), progress=lambda *now: heard.append(now))
+    await run(empty, good(tmp_path), progress=lambda *now: heard.append(now))
     assert list(dict.fromkeys(phase for phase, _, _ in heard)) == ["reading", "checking", "writing"]
     assert all(0 <= done <= total for _, done, total in heard)
 
@@ -220,8 +220,8 @@ async def test_an_unknown_operation_is_named(house: House, tmp_path: Path) -> No
         await importing.run(house.db, "omega", [good(tmp_path)])
 
 
-async def test_an_import_leaves_its_mark(beta: House, tmp_path: Path) -> None:
-    await run(beta, good(tmp_path))
-    detail = await beta.sql("SELECT detail->'people'->>'added' FROM audit WHERE action = $1",
+async def test_an_import_leaves_its_mark(empty: House, tmp_path: Path) -> None:
+    await run(empty, good(tmp_path))
+    detail = await empty.sql("SELECT detail->'people'->>'added' FROM audit WHERE action = $1",
                             "roster.import")  # fmt: skip
     assert detail == "4"

@@ -195,15 +195,14 @@ def _tables(book: Any, file: str, kind: str) -> Iterator[tuple[str, str, Any]]:
 
 
 def _book_rows(sheet: Any) -> list[tuple[int, list[str]]]:
-    """Rows as text, each as wide as the header at least."""
+    """Rows as text, each as wide as the header unless it has values beyond."""
     sheet.reset_dimensions()  # some writers state them wrongly
     rows: list[tuple[int, list[str]]] = []
     width = 0
     for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
         texts = _texts(values)
-        if not rows:
-            while texts and not texts[-1]:
-                texts.pop()
+        while texts and not texts[-1]:
+            texts.pop()
         if not texts:
             continue
         width = width or len(texts)

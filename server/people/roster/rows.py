@@ -112,7 +112,7 @@ def check(table: Table, region: str, progress: Progress) -> Checked:
     }
     make = makers[table.kind]
     good: list[Any] = []
-    lost: dict[str, int] = {}
+    lost = {key: number for number, key in table.misfits if key}
     total = len(table.rows)
     for done, (number, values) in enumerate(table.rows):
         if done % _EVERY == 0:
@@ -127,7 +127,7 @@ def check(table: Table, region: str, progress: Progress) -> Checked:
         kind=table.kind,
         file=table.file,
         absent=table.absent,
-        total=total,
+        total=total + len(table.misfits),
         rows=good,
         refused=checker.refused,
         lost=lost,

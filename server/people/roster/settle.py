@@ -224,12 +224,9 @@ class _Settling:
                 yield number
 
     def _refuse_number(self, number: str, households: Mapping[str, str]) -> None:
-        people = self.good[PEOPLE]
-        for ref in households:
-            row = people.get(ref)
-            if row is None:
-                continue
-            others = [self._who(o) for o in households if households[o] != households[ref]]
+        said = {ref: self._who(ref) for ref in households}
+        for ref, row in [(r, self.good[PEOPLE][r]) for r in households if r in self.good[PEOPLE]]:
+            others = [said[o] for o in households if households[o] != households[ref]]
             column = next((c for c, n in numbers(row) if n == number), "phone")
             reason = f"is also the number of {_some(others)}"
             remedy = "Give each person her own number; only a household may share one."

@@ -1,6 +1,6 @@
 """What a roster's tables look like: which columns, which must be there. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -43,12 +43,16 @@ class Sheet(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """Rows of one kind with their values in the order of COLUMNS; `absent` columns are empty."""
+    """Rows of one kind with their values in the order of COLUMNS; `absent` columns are empty.
+
+    `misfits`: number and probable key of rows that do not fit the header.
+    """
 
     kind: str
     file: str
     absent: frozenset[str]
     rows: list[tuple[int, list[str]]]
+    misfits: list[tuple[int, str]]
 
 
 class Arranged(msgspec.Struct, frozen=True):
@@ -78,21 +82,18 @@ def arrange(sheet: Sheet) -> Arranged:
     absent = frozenset(columns) - set(names)
     places = [names.index(c) if c in names else len(names) for c in columns]
     rows: list[tuple[int, list[str]]] = []
+    misfits: list[tuple[int, str]] = []
     for number, values in sheet.rows:
         if not any(map(str.strip, values)):
             continue
-        if len(values) != len(names) and not _padded(values, len(names)):
+        if len(values) != len(names):
             refused.append(_misfit(sheet, number, values, len(names)))
+            misfits.append((number, "".join(values[places[0] : places[0] + 1]).strip()))
             continue
-        padded = [*values[: len(names)], ""]
+        padded = [*values, ""]
         rows.append((number, [padded[p] for p in places]))
-    table = Table(sheet.kind, sheet.file, absent, rows)
+    table = Table(sheet.kind, sheet.file, absent, rows, misfits)
     return Arranged(table, refused, _header_notes(sheet, names, absent))
-
-
-def _padded(values: Sequence[str], width: int) -> bool:
-    """Whether a row is only longer by empty cells."""
-    return len(values) > width and not any(v.strip() for v in values[width:])
 
 
 def _names(header: Iterable[str]) -> list[str]:
