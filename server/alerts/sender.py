@@ -234,16 +234,15 @@ def verdict(outcome: Outcome, attempt: int, again: bool, chance: float) -> tuple
 
 async def write_outcomes(db: Database, operation_id: int, told: list[Told]) -> None:
     """One transaction: the deliveries' states, and what was learnt of their addresses."""
-    columns = zip(
-        *(
-            (t.claim.delivery_id, t.claim.attempt, t.state, t.wait_s, t.provider_id, t.error)
-            for t in sorted(told, key=lambda t: t.claim.delivery_id)
-        ),
-        strict=True,
-    )
+    rows = [
+        (t.claim.delivery_id, t.claim.attempt, t.state, t.wait_s, t.provider_id, t.error)
+        for t in told
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
     accepted = [UUID(t.claim.endpoint) for t in told if t.state == "accepted"]
     dead = [t for t in told if t.dead_address is not None]
     async with db.transaction(operation_id) as con:
+        await con.execute(SQL.lock_deliveries, columns[0])
         await con.execute(SQL.write_outcomes, *columns)
         if accepted:
             await con.execute(SQL.addresses_alive, sorted(accepted))

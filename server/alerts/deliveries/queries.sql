@@ -1,7 +1,9 @@
 -- name: insert_deliveries
--- One push for every live address of the population; round 0 is the alert itself.
-INSERT INTO delivery (operation_id, alert_id, person_id, channel, endpoint, round, lane)
-SELECT p.operation_id, p.alert_id, p.person_id, a.kind, d.device_id::text, 0, $2
+-- One push for every live address of the population; round 0 is the alert itself. Ids in order
+-- of time keep the rows of one alert together in every index.
+INSERT INTO delivery (operation_id, delivery_id, alert_id, person_id, channel, endpoint, round,
+                      lane)
+SELECT p.operation_id, uuidv7(), p.alert_id, p.person_id, a.kind, d.device_id::text, 0, $2
 FROM alert_person p
 JOIN device d ON d.operation_id = p.operation_id AND d.person_id = p.person_id
 JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
@@ -38,8 +40,9 @@ WHERE operation_id = current_operation() AND alert_id = $1 AND status = 'unaccou
 
 -- name: insert_reminders
 -- One push for every live address of the silent, unless an earlier one is still to be sent.
-INSERT INTO delivery (operation_id, alert_id, person_id, channel, endpoint, round, lane)
-SELECT p.operation_id, p.alert_id, p.person_id, a.kind, d.device_id::text, $3, $2
+INSERT INTO delivery (operation_id, delivery_id, alert_id, person_id, channel, endpoint, round,
+                      lane)
+SELECT p.operation_id, uuidv7(), p.alert_id, p.person_id, a.kind, d.device_id::text, $3, $2
 FROM alert_person p
 JOIN device d ON d.operation_id = p.operation_id AND d.person_id = p.person_id
 JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
@@ -53,43 +56,53 @@ ON CONFLICT DO NOTHING
 
 -- name: pushes
 -- What to send for claimed deliveries; none for a device that is gone or cannot be woken.
+-- LATERAL with OFFSET, here and below: one index look-up each, whatever the statistics say.
 SELECT d.delivery_id, a.address, al.severity, al.exercise, al.expires_at, al.lock_screen,
        p.language, d.error
-FROM delivery d
+FROM unnest($1::uuid[]) AS c (delivery_id)
+CROSS JOIN LATERAL (
+  SELECT * FROM delivery d
+  WHERE d.operation_id = current_operation() AND d.delivery_id = c.delivery_id OFFSET 0) d
 JOIN alert al ON al.operation_id = d.operation_id AND al.alert_id = d.alert_id
-JOIN person p ON p.operation_id = d.operation_id AND p.person_id = d.person_id
-JOIN device v ON v.operation_id = d.operation_id AND v.device_id = d.endpoint::uuid
-JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = v.device_id
-WHERE d.operation_id = current_operation() AND d.delivery_id = ANY ($1::uuid[])
-  AND v.revoked_at IS NULL AND a.dead_at IS NULL AND a.kind = d.channel
+CROSS JOIN LATERAL (
+  SELECT a.address FROM push_address a
+  JOIN device v ON v.operation_id = a.operation_id AND v.device_id = a.device_id
+  WHERE a.operation_id = d.operation_id AND a.device_id = d.endpoint::uuid
+    AND v.revoked_at IS NULL AND a.dead_at IS NULL AND a.kind = d.channel OFFSET 0) a
+CROSS JOIN LATERAL (
+  SELECT p.language FROM person p
+  WHERE p.operation_id = d.operation_id AND p.person_id = d.person_id OFFSET 0) p
+
+-- name: lock_deliveries
+-- Holds deliveries in the order of their ids; the next statement sees them as they are now.
+SELECT FROM (SELECT DISTINCT delivery_id FROM unnest($1::uuid[]) AS u (delivery_id) ORDER BY 1) u
+CROSS JOIN LATERAL (
+  SELECT FROM delivery d
+  WHERE d.operation_id = current_operation() AND d.delivery_id = u.delivery_id FOR UPDATE) d
 
 -- name: write_outcomes
 -- Writes what came of claimed deliveries. That one was accepted is true whoever holds it now;
 -- all else counts only while our claim stands. Of an ended alert nothing waits for another try.
-WITH told AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::float8[], $5::text[], $6::text[])
-    AS t (delivery_id, attempt, state, wait_s, provider_id, error)),
-held AS MATERIALIZED (
-  SELECT d.delivery_id, d.alert_id FROM delivery d
-  WHERE d.operation_id = current_operation() AND d.delivery_id = ANY ($1::uuid[])
-  ORDER BY d.delivery_id FOR UPDATE),
-ended AS MATERIALIZED (
-  SELECT a.alert_id FROM alert a
-  WHERE a.operation_id = current_operation() AND a.state <> 'open'
-    AND a.alert_id IN (SELECT h.alert_id FROM held h))
+-- The rows are locked already.
+WITH held AS MATERIALIZED (
+  SELECT t.*, d.tid, d.ended
+  FROM unnest($1::uuid[], $2::int[], $3::text[], $4::float8[], $5::text[], $6::text[])
+    AS t (delivery_id, attempt, state, wait_s, provider_id, error)
+  CROSS JOIN LATERAL (
+    SELECT d.ctid AS tid, a.state <> 'open' AS ended FROM delivery d
+    JOIN alert a ON a.operation_id = d.operation_id AND a.alert_id = d.alert_id
+    WHERE d.operation_id = current_operation() AND d.delivery_id = t.delivery_id
+      AND (d.state = 'sending' AND d.attempts = t.attempt
+           OR t.state = 'accepted' AND d.accepted_at IS NULL) OFFSET 0) d)
 UPDATE delivery d SET
-  state = CASE WHEN t.state <> 'queued' OR h.alert_id NOT IN (SELECT e.alert_id FROM ended e)
-               THEN t.state
+  state = CASE WHEN t.state <> 'queued' OR NOT t.ended THEN t.state
                WHEN t.error LIKE 'unknown: %' THEN 'unknown' ELSE 'stopped' END,
   due_at = clock_timestamp() + t.wait_s * interval '1 second',
   accepted_at = CASE WHEN t.state = 'accepted' THEN clock_timestamp() ELSE d.accepted_at END,
-  finished_at = CASE WHEN t.state = 'queued' THEN NULL ELSE clock_timestamp() END,
+  finished_at = CASE WHEN t.state = 'queued' AND NOT t.ended THEN NULL ELSE clock_timestamp() END,
   provider_id = coalesce(t.provider_id, d.provider_id),
   error = t.error
-FROM told t JOIN held h USING (delivery_id)
-WHERE d.operation_id = current_operation() AND d.delivery_id = t.delivery_id
-  AND (d.state = 'sending' AND d.attempts = t.attempt
-       OR t.state = 'accepted' AND d.accepted_at IS NULL)
+FROM held t WHERE d.ctid = t.tid
 
 -- name: addresses_alive
 -- Notes that a provider took a message for these devices.
@@ -131,25 +144,25 @@ ORDER BY p.ref, d.delivery_id LIMIT $5
 
 -- name: take_receipts
 -- Notes what phones say of their own deliveries: first word stands, within what our clock can
--- believe. What arrived was plainly accepted, whatever the provider's answer was.
-WITH told AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[])
-    AS t (delivery_id, endpoint, delivered, seen)),
-held AS MATERIALIZED (
-  SELECT d.delivery_id FROM delivery d JOIN told t USING (delivery_id)
-  WHERE d.operation_id = current_operation() AND d.delivery_id = ANY ($1::uuid[])
-    AND d.endpoint = t.endpoint
-  ORDER BY d.delivery_id FOR UPDATE OF d)
+-- believe. What arrived was plainly accepted, whatever the provider's answer was. The rows are
+-- locked already.
+WITH held AS MATERIALIZED (
+  SELECT t.*, d.tid
+  FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[])
+    AS t (delivery_id, endpoint, delivered, seen)
+  CROSS JOIN LATERAL (
+    SELECT d.ctid AS tid FROM delivery d
+    WHERE d.operation_id = current_operation() AND d.delivery_id = t.delivery_id
+      AND d.endpoint = t.endpoint OFFSET 0) d)
 UPDATE delivery d SET
   delivered_at = coalesce(d.delivered_at,
     least(greatest(least(t.delivered, t.seen), d.queued_at), clock_timestamp())),
-  seen_at = coalesce(d.seen_at, least(greatest(t.seen, d.queued_at), clock_timestamp())),
+  seen_at = coalesce(d.seen_at, CASE WHEN t.seen IS NOT NULL THEN
+    least(greatest(t.seen, d.queued_at), clock_timestamp()) END),
   state = CASE WHEN d.attempts > 0 THEN 'accepted' ELSE d.state END,
   finished_at = CASE WHEN d.attempts > 0 THEN coalesce(d.finished_at, clock_timestamp())
                 ELSE d.finished_at END
-FROM told t JOIN held h USING (delivery_id)
-WHERE d.operation_id = current_operation() AND d.delivery_id = t.delivery_id
-  AND d.endpoint = t.endpoint
+FROM held t WHERE d.ctid = t.tid
 RETURNING d.delivery_id, d.alert_id, d.endpoint
 
 -- name: addresses_heard

@@ -64,8 +64,10 @@ async def _write(
 ) -> tuple[set[UUID], dict[str, frozenset[UUID]]]:
     """One transaction; the alerts concerned, and by device which deliveries are its own."""
     devices = sorted({g.device_id for g in batch})
+    columns = _columns(batch)
     async with db.transaction(operation_id) as con:
-        rows = await con.fetch(SQL.take_receipts, *_columns(batch))
+        await con.execute(SQL.lock_deliveries, columns[0])
+        rows = await con.fetch(SQL.take_receipts, *columns)
         await con.execute(SQL.addresses_heard, devices)
     own: defaultdict[str, set[UUID]] = defaultdict(set)
     for row in rows:
