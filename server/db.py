@@ -7,7 +7,7 @@ as `muster_app`, which owns nothing, so forced row-level security always applies
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ UNAVAILABLE = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection whose last word came while it was idle
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -139,10 +140,13 @@ class Database:
             await asyncio.shield(self._release(lane, con))
 
     async def _release(self, lane: str, con: Any) -> None:
+        """Gives a connection back. One that is broken is cut; what was done on it stands."""
         try:
             await self._pools[lane].release(con, timeout=2)
-        except UNAVAILABLE:
-            con.terminate()
+        except Exception as error:  # the driver's own, too: it may meet its end half way
+            LOGGER.warning("connection_cut", kind=type(error).__name__)
+            with suppress(asyncpg.InterfaceError):  # the pool has let go of it already
+                con.terminate()
 
     @asynccontextmanager
     async def transaction(
