@@ -1,0 +1,1 @@
+"""What Muster promises, each with a test that bites when its mechanism is taken away."""

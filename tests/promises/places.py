@@ -1,0 +1,59 @@
+"""Where these tests run: a seeded operation, a Postgres of one's own, a server that owns one."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from server import db
+from server.embedded import EmbeddedPostgres
+from tests.support.live import LiveServer
+from tests.support.seed import Station, station
+
+LONG = os.environ.get("MUSTER_LONG") == "1"
+
+
+@asynccontextmanager
+async def seeded(dsn: str, people: int, code: str = "TEST") -> AsyncIterator[Station]:
+    """An operation with people in it, and the test's own way to the database."""
+    database = db.Database(dsn, 8)
+    await database.open()
+    try:
+        yield await station(database, people, code=code)
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def own_postgres(folder: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """A migrated Postgres that no other test uses, so that it may be stopped and killed."""
+    server = EmbeddedPostgres(folder)
+    await asyncio.to_thread(server.start)
+    try:
+        await db.migrate(server.dsn)
+        yield server
+    finally:
+        await asyncio.to_thread(server.stop, "immediate")
+
+
+@asynccontextmanager
+async def serving(dsn: str, *, role: str = "api", **env: str) -> AsyncIterator[LiveServer]:
+    """A live server that is ended in order."""
+    server = LiveServer(dsn, role=role, **env)
+    await asyncio.to_thread(server.start)
+    try:
+        yield server
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
+
+
+def postmaster(server: EmbeddedPostgres) -> int:
+    """The process id of the server that runs on this data."""
+    return int((server.cluster.data / "postmaster.pid").read_text().split()[0])
+
+
+def kill_postmaster(server: EmbeddedPostgres) -> None:
+    """SIGKILL of the database server: no checkpoint, no farewell."""
+    os.kill(postmaster(server), signal.SIGKILL)

@@ -1,0 +1,73 @@
+"""Promise 1: an acknowledged check-in is never lost, whoever is killed and when.
+
+64 phones write without pause while the server, the database's postmaster, or both get SIGKILL,
+in rounds. After each round every acknowledged report is on record exactly once with its
+content, what was not acknowledged is repeated under its id and then there once, the stream has
+told each exactly once, and the kept headcount equals a fresh count.
+
+`make test` runs the short form, some thousands of reports. MUSTER_LONG=1 goes on until 80,000
+are acknowledged. SIGKILL proves nothing about a loss of power: that rests on fsync, which no
+test and no setting turns off.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server.embedded import EmbeddedPostgres
+from tests.promises.crowd import Crowd, Ledger, phones
+from tests.promises.places import LONG, kill_postmaster, own_postgres, seeded
+from tests.promises.record import check_counts, check_reports
+from tests.support.live import LiveServer
+
+WRITERS = 64
+ENOUGH = 80_000 if LONG else 3_000
+MOST_BETWEEN = 4_000 if LONG else 500
+VICTIMS = ("server", "database", "both")
+
+
+def ends(server: LiveServer, postgres: EmbeddedPostgres, victim: str) -> None:
+    """Kills the victim and starts it again."""
+    if victim in ("server", "both"):
+        server.kill()
+    if victim in ("database", "both"):
+        kill_postmaster(postgres)
+        postgres.start()
+    if victim in ("server", "both"):
+        server.start()
+
+
+async def test_no_acknowledged_report_is_lost_by_sigkill(tmp_path: Path) -> None:
+    async with own_postgres(tmp_path) as postgres, seeded(postgres.dsn, 200) as place:
+        alert_id = await place.open_rollcall()
+        own = await phones(place, WRITERS)
+        with LiveServer(postgres.dsn, role="api") as server:
+            async with Crowd([server.url], own) as crowd:
+                rounds = 0
+                while rounds < len(VICTIMS) or len(crowd.ledger.acknowledged()) < ENOUGH:
+                    victim = VICTIMS[rounds % len(VICTIMS)]
+                    async with crowd.writing(WRITERS):
+                        await crowd.until_acknowledged(random.randrange(300, MOST_BETWEEN))
+                        await asyncio.to_thread(ends, server, postgres, victim)
+                        await crowd.until_acknowledged(ENOUGH // 5)
+                    await check_reports(place, crowd.ledger)
+                    await crowd.settle()
+                    await check_reports(place, crowd.ledger)
+                    await check_counts(place, alert_id)
+                    rounds += 1
+                await repeats_change_nothing(crowd)
+                await check_reports(place, crowd.ledger)
+    assert crowd.ledger.repeats > WRITERS, "nobody was ever cut off: the kills met no load"
+    print(f"{len(crowd.ledger.acknowledged())} acknowledged, {rounds} kills, lost 0")
+    print(f"{crowd.ledger.repeats} repeats, answers {dict(crowd.ledger.answers)}")
+
+
+async def repeats_change_nothing(crowd: Crowd) -> None:
+    """What was acknowledged in any round, said again, gets its first answer again."""
+    known = random.sample(list(crowd.ledger.acknowledged().values()), 200)
+    before = crowd.ledger.answers["200"]
+    assert all(await asyncio.gather(*(crowd.once(said) for said in known)))
+    assert crowd.ledger.answers["200"] - before == len(known)
