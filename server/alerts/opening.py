@@ -36,6 +36,7 @@ async def prepare(
         people = await _fill(con, alert_id, alert, within, copy_of)
         if people == 0:
             return
+        await con.execute(SQL.learn_population)
         await con.execute(SQL.insert_cells, alert_id)
         lane = rules.SEVERITY_LANE[alert.severity]
         await con.execute(DELIVERIES.insert_deliveries, alert_id, lane, None, PUSH_KINDS)

@@ -110,6 +110,10 @@ SELECT operation_id, $1, person_id, area_id, agency_id, category, parity, matche
 FROM alert_person WHERE operation_id = current_operation() AND alert_id = $2
 ORDER BY person_id
 
+-- name: learn_population
+-- Lets the planner know the new population at once: check-ins then find their rows by key.
+ANALYZE alert_person
+
 -- name: insert_cells
 -- The headcount of a fresh population: everybody unaccounted.
 INSERT INTO cell (operation_id, alert_id, area_id, agency_id, category, status, count)

@@ -74,6 +74,7 @@ CREATE TABLE alert_person (
 ) WITH (fillfactor = 50);           -- answers then update in place, touching no index
 CREATE INDEX alert_person_person ON alert_person (operation_id, person_id);
 CALL guard_table('alert_person');
+GRANT MAINTAIN ON alert_person TO muster_app;  -- an opening analyzes what it wrote
 
 -- The headcount, kept. Invariant: equal to a fresh GROUP BY of alert_person, always.
 CREATE TABLE cell (
@@ -122,11 +123,13 @@ CALL guard_table('delivery');
 CALL open_to_definer('delivery', 'SELECT, UPDATE');
 
 -- Claims up to `most` due deliveries of open alerts, the most urgent lane first. The attempt
--- is on record (attempts, attempted_at) before any request is made.
+-- is on record (attempts, attempted_at) before any request is made. The plan is held to the
+-- index: guessing from `most`, the planner would read the whole queue at each claim.
 CREATE FUNCTION claim_deliveries(channels text[], most int, lease interval)
   RETURNS TABLE (operation_id int, delivery_id uuid, alert_id uuid, person_id int,
                  channel text, endpoint text, attempts smallint)
   LANGUAGE sql SECURITY DEFINER SET search_path = public
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   AS $$ WITH due AS (
           SELECT d.operation_id, d.delivery_id FROM delivery d
           JOIN alert a ON a.operation_id = d.operation_id AND a.alert_id = d.alert_id
@@ -141,39 +144,34 @@ CREATE FUNCTION claim_deliveries(channels text[], most int, lease interval)
                   d.channel, d.endpoint, d.attempts $$;
 
 -- Moves people between cells of the headcount: adds each delta to its cell and returns the
--- cells' new absolute counts. Locks in key order. The cells exist (ensure_cells).
+-- cells' new absolute counts. One statement a cell, by
+-- its key, in key order: the order of the locks. The cells exist (ensure_cells).
 -- Callers hold the latest-answer rows already and take the stream head after this.
 CREATE FUNCTION move_cells(alerts uuid[], areas int[], agencies int[], categories text[],
                            statuses text[], deltas int[])
   RETURNS TABLE (alert_id uuid, area_id int, agency_id int, category text, status text, count int)
   LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE m record;
 BEGIN
-  PERFORM FROM (SELECT DISTINCT *
-                FROM unnest(alerts, areas, agencies, categories, statuses)
-                     AS u (alert_id, area_id, agency_id, category, status)
-                ORDER BY alert_id, area_id, agency_id, category, status) m
-    CROSS JOIN LATERAL (
-      SELECT FROM cell c
-      WHERE c.operation_id = current_operation() AND c.alert_id = m.alert_id
-        AND c.area_id = m.area_id AND c.agency_id = m.agency_id
-        AND c.category = m.category AND c.status = m.status
-      FOR UPDATE) locked;
-  RETURN QUERY
-    WITH move AS MATERIALIZED (
-      SELECT own.tid, m.delta
-      FROM (SELECT u.alert_id, u.area_id, u.agency_id, u.category, u.status,
-                   sum(u.delta)::int AS delta
-            FROM unnest(alerts, areas, agencies, categories, statuses, deltas)
-                 AS u (alert_id, area_id, agency_id, category, status, delta)
-            GROUP BY u.alert_id, u.area_id, u.agency_id, u.category, u.status) m
-      CROSS JOIN LATERAL (
-        SELECT c.ctid AS tid FROM cell c
-        WHERE c.operation_id = current_operation() AND c.alert_id = m.alert_id
-          AND c.area_id = m.area_id AND c.agency_id = m.agency_id
-          AND c.category = m.category AND c.status = m.status OFFSET 0) own)
-    UPDATE cell c SET count = c.count + m.delta FROM move m WHERE c.ctid = m.tid
-    RETURNING c.alert_id, c.area_id, c.agency_id, c.category, c.status, c.count;
+  FOR m IN SELECT u.alert_id, u.area_id, u.agency_id, u.category, u.status,
+                  sum(u.delta)::int AS delta
+           FROM unnest(alerts, areas, agencies, categories, statuses, deltas)
+                AS u (alert_id, area_id, agency_id, category, status, delta)
+           GROUP BY u.alert_id, u.area_id, u.agency_id, u.category, u.status
+           ORDER BY u.alert_id, u.area_id, u.agency_id, u.category, u.status
+  LOOP
+    UPDATE cell c SET count = c.count + m.delta
+    WHERE c.operation_id = current_operation() AND c.alert_id = m.alert_id
+      AND c.area_id = m.area_id AND c.agency_id = m.agency_id
+      AND c.category = m.category AND c.status = m.status
+    RETURNING c.alert_id, c.area_id, c.agency_id, c.category, c.status, c.count
+    INTO alert_id, area_id, agency_id, category, status, count;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'there is no such cell: %', m;  -- a population grew without ensure_cells
+    END IF;
+    RETURN NEXT;
+  END LOOP;
 END $$;
 
 -- Makes the four cells of each area, agency and category at zero, where they are missing.

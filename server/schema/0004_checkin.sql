@@ -36,8 +36,8 @@ CREATE FUNCTION answer_wins(new_event timestamptz, new_status text, new_id uuid,
 -- order of arrival; need_help wins a tie, then the greater id, so that any order of arrival
 -- ends alike. Locks the latest-answer rows in key order. Returns every row that holds the
 -- person, with its cell before and after; persons outside an alert's population are left out.
--- LATERAL with its own lock or OFFSET fixes the plan: one index look-up a pair, also in the
--- first minutes of an alert, when the statistics do not know it yet.
+-- Both statements find rows by key. Where the statistics do not know a roll call at all the
+-- second would read the whole operation instead: so an opening analyzes what it wrote.
 CREATE FUNCTION take_answers(alerts uuid[], persons int[], statuses text[],
                              events timestamptz[], firsts timestamptz[], ids uuid[],
                              lates boolean[], received timestamptz)
@@ -54,24 +54,25 @@ BEGIN
         AND p.alert_id = a.alert_id AND p.person_id = a.person_id
       FOR UPDATE) locked;
   RETURN QUERY
-    WITH answer AS MATERIALIZED (
-      SELECT a.*, row.tid,
-             answer_wins(a.event_at, a.status, a.checkin_id,
-                         row.event_at, row.status, row.checkin_id) AS wins
-      FROM unnest(alerts, persons, statuses, events, firsts, ids, lates)
-           AS a (alert_id, person_id, status, event_at, first_at, checkin_id, late)
-      CROSS JOIN LATERAL (
-        SELECT p.ctid AS tid, p.event_at, p.status, p.checkin_id FROM alert_person p
-        WHERE p.operation_id = current_operation()
-          AND p.alert_id = a.alert_id AND p.person_id = a.person_id OFFSET 0) row)
     UPDATE alert_person p SET
-      status = CASE WHEN a.wins THEN a.status ELSE p.status END,
-      event_at = CASE WHEN a.wins THEN a.event_at ELSE p.event_at END,
-      received_at = CASE WHEN a.wins THEN received ELSE p.received_at END,
-      checkin_id = CASE WHEN a.wins THEN a.checkin_id ELSE p.checkin_id END,
-      late = CASE WHEN a.wins THEN a.late ELSE p.late END,
+      status = CASE WHEN
+        answer_wins(a.event_at, a.status, a.checkin_id, p.event_at, p.status, p.checkin_id)
+        THEN a.status ELSE p.status END,
+      event_at = greatest(p.event_at, a.event_at),
+      received_at = CASE WHEN
+        answer_wins(a.event_at, a.status, a.checkin_id, p.event_at, p.status, p.checkin_id)
+        THEN received ELSE p.received_at END,
+      checkin_id = CASE WHEN
+        answer_wins(a.event_at, a.status, a.checkin_id, p.event_at, p.status, p.checkin_id)
+        THEN a.checkin_id ELSE p.checkin_id END,
+      late = CASE WHEN
+        answer_wins(a.event_at, a.status, a.checkin_id, p.event_at, p.status, p.checkin_id)
+        THEN a.late ELSE p.late END,
       first_at = least(p.first_at, a.first_at)
-    FROM answer a WHERE p.ctid = a.tid
+    FROM unnest(alerts, persons, statuses, events, firsts, ids, lates)
+         AS a (alert_id, person_id, status, event_at, first_at, checkin_id, late)
+    WHERE p.operation_id = current_operation()
+      AND p.alert_id = a.alert_id AND p.person_id = a.person_id
     RETURNING p.alert_id, p.person_id, p.area_id, p.agency_id, p.category,
               old.status, new.status;
 END $$;

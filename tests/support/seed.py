@@ -73,6 +73,7 @@ class Station:
         alert_id = uuid4()
         async with self.database.transaction(self.operation_id) as con:
             await con.execute(_OPEN, alert_id, exercise, state)
+            await con.execute("ANALYZE alert_person")  # as an opening does
         return alert_id
 
     async def cells(self, alert_id: UUID) -> tuple[set[Any], set[Any]]:
