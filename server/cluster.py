@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -54,6 +55,7 @@ jit = off
 # Parallel workers need shared memory that containers often lack.
 max_parallel_workers_per_gather = 0
 max_parallel_maintenance_workers = 0
+dynamic_shared_memory_type = {shared_memory}
 timezone = 'UTC'
 # The log: a week, without the values of rows, for they are personal.
 logging_collector = on
@@ -179,7 +181,10 @@ class Cluster:
 
     def _settings(self) -> str:
         sockets = str(self.sockets).replace("'", "''")
-        return f"# {self.version}\n{SETTINGS.format(sockets=sockets, title=self.title)}"
+        # The server needs System V memory anyway; /dev/shm may be tiny or closed in a container.
+        shared_memory = "posix" if sys.platform == "darwin" else "sysv"
+        told = SETTINGS.format(sockets=sockets, title=self.title, shared_memory=shared_memory)
+        return f"# {self.version}\n{told}"
 
     def last_words(self) -> str:
         """The end of what the server said: before its log was open, then in its log."""

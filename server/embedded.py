@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal, Self
 from urllib.parse import quote
@@ -26,6 +26,9 @@ __all__ = ["EmbeddedError", "EmbeddedPostgres"]
 
 LOGGER = log.get("embedded")
 Mode = Literal["smart", "fast", "immediate"]
+# Servers we started and other processes still use when we end: a reference keeps the
+# interpreter from complaining about a child that is left on purpose.
+LEFT_TO_OTHERS: list[subprocess.Popen[bytes]] = []
 SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
 
@@ -80,6 +83,8 @@ class EmbeddedPostgres:
             sole = self._hold()
             if sole:
                 self._halt(mode)
+            elif self._child is not None:
+                LEFT_TO_OTHERS.append(self._child)
             self._let_go()
         return sole
 
@@ -138,9 +143,21 @@ class EmbeddedPostgres:
         return False
 
     def _launch(self, patience: float) -> None:
-        self._end_leftovers()
-        (self.cluster.data / "postmaster.pid").unlink(missing_ok=True)
-        self.cluster.configure()
+        for _ in range(20):
+            self._end_leftovers()
+            (self.cluster.data / "postmaster.pid").unlink(missing_ok=True)
+            self.cluster.configure()
+            self._spawn()
+            if self._wait_ready(patience):
+                LOGGER.info("database_started")
+                return
+            said = self.cluster.last_words()
+            if "pre-existing shared memory block" not in said:
+                break
+            time.sleep(0.1)  # the last process of a killed server is just leaving
+        raise failure(said, self.cluster.base)
+
+    def _spawn(self) -> None:
         with (self.cluster.base / "start.log").open("wb") as said:
             self._child = subprocess.Popen(
                 [str(INSTALLED / "bin" / "postgres"), "-D", str(self.cluster.data)],
@@ -150,9 +167,6 @@ class EmbeddedPostgres:
                 start_new_session=True,  # Ctrl-C is ours to handle, in order
                 **self.cluster.terms(),
             )
-        if not self._wait_ready(patience):
-            raise failure(self.cluster.last_words(), self.cluster.base)
-        LOGGER.info("database_started")
 
     def _wait_ready(self, patience: float) -> bool:
         """True once the server takes connections; False if there is none, or it ended."""
@@ -170,27 +184,23 @@ class EmbeddedPostgres:
 
     def _halt(self, mode: Mode) -> None:
         """Ends the server, harder if it takes longer than its checkpoint should."""
+        master = self._postmaster()
         steps = [(SIGNALS[mode], 60.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)]
-        for number, patience in steps:
-            master = self._postmaster()
-            if master is None:
+        for number, patience in steps if master else []:
+            if _end([master], number, patience):
                 break
-            master.send_signal(number)
-            deadline = time.monotonic() + patience
-            while self._postmaster() is not None and time.monotonic() < deadline:
-                time.sleep(0.02)
         self._end_leftovers()
+        if self._child is not None:
+            self._child.wait()
+            self._child = None
 
     def _end_leftovers(self) -> None:
         """Ends backends whose postmaster was killed: two servers must never share files."""
         title = f"postgres: {self.cluster.title}:"
-        for number, patience in ((signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
+        for number in (signal.SIGQUIT, signal.SIGKILL):
             left = [p for p in psutil.process_iter() if " ".join(_words(p)).startswith(title)]
-            for process in left:
-                process.send_signal(number)
-            deadline = time.monotonic() + patience
-            while any(_words(p) for p in left) and time.monotonic() < deadline:
-                time.sleep(0.02)
+            if _end(left, number, 5.0):
+                break
 
     def _postmaster(self) -> psutil.Process | None:
         """The living server process of this data, by postmaster.pid and its command line.
@@ -239,6 +249,24 @@ def _process(pid: int) -> psutil.Process | None:
         return psutil.Process(pid) if pid > 0 else None
     except psutil.NoSuchProcess:
         return None
+
+
+def _end(processes: list[psutil.Process], number: int, patience: float) -> bool:
+    """Signals the processes and waits for their end. True if all are gone."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+    deadline = time.monotonic() + patience
+    while not (gone := all(_gone(p) for p in processes)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return gone
+
+
+def _gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _words(process: psutil.Process | None) -> list[str]:

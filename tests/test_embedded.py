@@ -30,8 +30,8 @@ print(server.stop(), flush=True)
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
-    made = EmbeddedPostgres(tmp_path)
+def server(folder: Path) -> Iterator[EmbeddedPostgres]:
+    made = EmbeddedPostgres(folder)
     yield made
     made.stop("immediate")
 
@@ -70,6 +70,12 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 def pid_of(server: EmbeddedPostgres) -> int:
     return int((server.cluster.data / "postmaster.pid").read_text().split()[0])
+
+
+def kill_database(server: EmbeddedPostgres) -> None:
+    os.kill(pid_of(server), signal.SIGKILL)
+    while server.running():
+        time.sleep(0.01)
 
 
 def processes_of(server: EmbeddedPostgres) -> list[psutil.Process]:
@@ -163,7 +169,7 @@ def test_a_killed_database_comes_back_whole(server: EmbeddedPostgres) -> None:
         await writer.execute("CREATE TABLE kept AS SELECT 42 AS n")
         sleeping = asyncio.create_task(busy.execute("SELECT pg_sleep(600)"))
         await asyncio.sleep(0.2)
-        os.kill(pid_of(server), signal.SIGKILL)
+        kill_database(server)
         await server.revive()
         with pytest.raises((asyncpg.PostgresError, OSError)):
             await sleeping
@@ -207,9 +213,7 @@ def test_a_pid_file_that_names_a_living_stranger_is_stale(server: EmbeddedPostgr
     server.start()
     pid_file = server.cluster.data / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
-    os.kill(int(lines[0]), signal.SIGKILL)
-    while server.running():
-        time.sleep(0.01)
+    kill_database(server)
     pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]))
     assert ask(server.start(), "SELECT 1") == 1
 
@@ -230,11 +234,9 @@ def test_data_of_another_major_version_is_refused(server: EmbeddedPostgres) -> N
     assert "Dump it" in raised.value.remedy
 
 
-def test_a_copy_of_a_live_servers_files_is_refused(
-    server: EmbeddedPostgres, tmp_path: Path
-) -> None:
+def test_a_copy_of_a_live_servers_files_is_refused(server: EmbeddedPostgres, folder: Path) -> None:
     server.start()
-    copy = EmbeddedPostgres(tmp_path / "copy")
+    copy = EmbeddedPostgres(folder / "copy")
     shutil.copytree(server.cluster.data, copy.cluster.data, ignore=shutil.ignore_patterns(".s.*"))
     for path in [copy.cluster.data, *copy.cluster.data.rglob("*")]:
         os.chown(path, server.cluster.user.uid, server.cluster.user.gid)
@@ -277,8 +279,8 @@ def test_a_full_disk_is_called_full(tmp_path: Path) -> None:
         cluster.need_space(tmp_path, 10 << 20)
 
 
-def test_a_deep_folder_gets_a_short_socket_path(tmp_path: Path) -> None:
-    deep = EmbeddedPostgres(tmp_path / ("d" * 100))
+def test_a_deep_folder_gets_a_short_socket_path(folder: Path) -> None:
+    deep = EmbeddedPostgres(folder / ("d" * 100))
     try:
         assert ask(deep.start(), "SELECT 1") == 1
     finally:

@@ -10,6 +10,7 @@ digest of what it was made from, and is skipped while the stamp is true.
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -93,9 +94,22 @@ def install_packages(verb: str) -> None:
     _say(f"Installing {LOCKS[verb].name}")
     remedy = "Check the network and the package index this machine uses, then run it again."
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # The builder first, by its hash, for pip would fetch an unchecked one to build with.
+    build = VENV / "build.lock"
+    build.write_text(_block(LOCKS[verb].read_text(), "setuptools"))
+    _run([*pip, "--require-hashes", "-r", str(build)], remedy)
+    pip += ["--no-build-isolation", "--use-pep517"]
     _run([*pip, "--require-hashes", "-r", str(LOCKS[verb])], remedy)
-    _run([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], remedy)
+    _run([*pip, "--no-deps", "-e", str(ROOT)], remedy)
     _stamp(f"packages-{verb}", wanted)
+
+
+def _block(lock: str, package: str) -> str:
+    """The lines of one package in a lock."""
+    found = re.search(rf"^{package}==.*\n(?: .*\n?)+", lock, re.MULTILINE)
+    if not found:
+        raise SetupError(f"The lock does not name {package}. Run `make lock`.")
+    return found[0]
 
 
 def install_node_packages() -> None:
