@@ -15,6 +15,11 @@ _CODE_FILLING = frozenset(" -\u00a0\u2010\u2011\u2012\u2013\u2014\u200e\u200f")
 _DIGITS_WORTH_A_SEARCH = 3
 
 
+def storable(text: str) -> bool:
+    """Whether a record can hold this text at all: no NUL, no half of a surrogate pair."""
+    return "\x00" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
+
+
 def code_text(draws: Sequence[int]) -> str:
     """A code from random numbers of 0 to 31, in groups of four: `7KQ2-M4XP`."""
     text = "".join(ALPHABET[n] for n in draws)

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from server.db import named_sql
+from server.people import rules
 
 SQL = named_sql(__file__)
 Struct = TypeVar("Struct", bound=msgspec.Struct)
@@ -223,6 +224,8 @@ async def tree(
 
 async def person_by_ref(con: Any, ref: str) -> Person | None:
     """A person by ref; None where there is none or she was merged into another."""
+    if not rules.storable(ref):
+        return None
     return await _one(con, Person, SQL.person, ref, None)
 
 
@@ -233,7 +236,7 @@ async def person_by_id(con: Any, person_id: int) -> Person | None:
 
 async def people_by_ref(con: Any, refs: Sequence[str]) -> dict[str, PersonKey]:
     """Those of `refs` that exist, by ref."""
-    found = await _all(con, PersonKey, SQL.people_by_ref, list(refs))
+    found = await _all(con, PersonKey, SQL.people_by_ref, list(filter(rules.storable, refs)))
     return {p.ref: p for p in found}
 
 
@@ -287,6 +290,8 @@ async def enrolment_by_code(con: Any, code_sha256: bytes) -> CodeFound | None:
 
 async def area_id(con: Any, code: str) -> int | None:
     """An area's id."""
+    if not rules.storable(code):
+        return None
     found: int | None = await con.fetchval(SQL.area_by_code, code)
     return found
 
