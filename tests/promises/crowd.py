@@ -41,7 +41,7 @@ _OPERATOR = """
     INSERT INTO credential (operation_id, token_sha256, kind, operator_id)
     SELECT current_operation(), $4, 'operator', operator_id FROM made
 """
-WORDS = ("at home", "chez moi", "Дома, всё хорошо", "في البيت", "在家", "two ‘quotes’ and a \\ ,{}")
+WORDS = ("at home", "chez moi", "Дома, всё хорошо", "في البيت", "在家", 'a \\ and {"braces", NULL}')
 PAUSE_S = 0.05
 
 
@@ -213,7 +213,7 @@ class Crowd:
         opened = self.ledger.open()
 
         async def repeat(said: Said) -> None:
-            while not await self.once(said):
+            while not await self.once(said):  # noqa: ASYNC110 - the answer is its event
                 await asyncio.sleep(PAUSE_S)
 
         async with asyncio.timeout(within_s):

@@ -59,11 +59,16 @@ def check_content(said: Said, row: Any) -> None:
         assert datetime.fromisoformat(said.answer["received_at"]) == row["received_at"]
 
 
+async def lost(station: Station, ledger: Ledger) -> set[str]:
+    """Acknowledged reports that are not on record."""
+    return ledger.acknowledged().keys() - (await reports(station)).keys()
+
+
 async def check_reports(station: Station, ledger: Ledger) -> None:
     """Every acknowledged report is there once, with its content; nothing nobody said is."""
     rows, events = await reports(station), await told_in_events(station)
-    lost = ledger.acknowledged().keys() - rows.keys()
-    assert not lost, f"{len(lost)} acknowledged reports are lost"
+    missing = ledger.acknowledged().keys() - rows.keys()
+    assert not missing, f"{len(missing)} acknowledged reports are lost"
     assert not rows.keys() - ledger.said.keys(), "a report nobody made"
     for key, row in rows.items():
         check_content(ledger.said[key], row)

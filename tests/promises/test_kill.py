@@ -12,15 +12,14 @@ test and no setting turns off.
 
 import asyncio
 import random
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
+import asyncpg
 
 from server.embedded import EmbeddedPostgres
-from tests.promises.crowd import Crowd, Ledger, phones
+from tests.promises.crowd import Crowd, phones
 from tests.promises.places import LONG, kill_postmaster, own_postgres, seeded
-from tests.promises.record import check_counts, check_reports
+from tests.promises.record import check_counts, check_reports, lost
 from tests.support.live import LiveServer
 
 WRITERS = 64
@@ -29,7 +28,7 @@ MOST_BETWEEN = 4_000 if LONG else 500
 VICTIMS = ("server", "database", "both")
 
 
-def ends(server: LiveServer, postgres: EmbeddedPostgres, victim: str) -> None:
+def strike(server: LiveServer, postgres: EmbeddedPostgres, victim: str) -> None:
     """Kills the victim and starts it again."""
     if victim in ("server", "both"):
         server.kill()
@@ -51,7 +50,7 @@ async def test_no_acknowledged_report_is_lost_by_sigkill(tmp_path: Path) -> None
                     victim = VICTIMS[rounds % len(VICTIMS)]
                     async with crowd.writing(WRITERS):
                         await crowd.until_acknowledged(random.randrange(300, MOST_BETWEEN))
-                        await asyncio.to_thread(ends, server, postgres, victim)
+                        await asyncio.to_thread(strike, server, postgres, victim)
                         await crowd.until_acknowledged(ENOUGH // 5)
                     await check_reports(place, crowd.ledger)
                     await crowd.settle()
@@ -71,3 +70,21 @@ async def repeats_change_nothing(crowd: Crowd) -> None:
     before = crowd.ledger.answers["200"]
     assert all(await asyncio.gather(*(crowd.once(said) for said in known)))
     assert crowd.ledger.answers["200"] - before == len(known)
+
+
+async def test_without_durable_commits_the_same_check_finds_the_loss(tmp_path: Path) -> None:
+    """The mechanism taken away: COMMIT no longer waits for the disk."""
+    async with own_postgres(tmp_path) as postgres:
+        con = await asyncpg.connect(postgres.dsn)
+        await con.execute("ALTER DATABASE muster SET synchronous_commit = off")
+        await con.close()
+        async with seeded(postgres.dsn, 200) as place:
+            own = await phones(place, WRITERS)
+            with LiveServer(postgres.dsn, role="api") as server:
+                for _ in range(5):
+                    async with Crowd([server.url], own) as crowd, crowd.writing(WRITERS):
+                        await crowd.until_acknowledged(500)
+                        await asyncio.to_thread(strike, server, postgres, "database")
+                    if await lost(place, crowd.ledger):
+                        return
+    raise AssertionError("five kills lost nothing: the check does not bite")
