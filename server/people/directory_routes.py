@@ -2,12 +2,13 @@
 
 from server.auth import Authenticator
 from server.db import Database
-from server.people import actions
+from server.people import actions, adding
 from server.people.messages import (
     AgencyPage,
     AreaPage,
     PeoplePage,
     PeopleQuery,
+    PersonIn,
     PersonOut,
     TreePage,
     WideQuery,
@@ -44,6 +45,13 @@ class DirectoryRoutes:
         """One person in full."""
         scope = await self._auth.scope(call.me)
         return Reply(200, await actions.person(self._db, call.me, scope, call.path["ref"]))
+
+    async def add(self, call: Call) -> Reply:
+        """Adds a person; 200 where she is on record just so."""
+        scope = await self._auth.scope(call.me)
+        body: PersonIn = call.body
+        new = await adding.add(self._db, call.me, scope, body)
+        return Reply(201 if new else 200, await actions.person(self._db, call.me, scope, body.ref))
 
     def endpoints(self) -> list[Endpoint]:
         """The calls of this class."""
@@ -83,6 +91,15 @@ class DirectoryRoutes:
                 "person.read",
                 {200: PeoplePage},
                 query=PeopleQuery,
+            ),
+            Endpoint(
+                "POST",
+                "/v1/people",
+                self.add,
+                "Add a person by hand; the ref makes a repeat safe",
+                "person.write",
+                {201: PersonOut, 200: PersonOut},
+                body=PersonIn,
             ),
             Endpoint(
                 "GET",

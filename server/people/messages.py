@@ -292,8 +292,8 @@ class PersonIn(msgspec.Struct, frozen=True):
     area: Ref | None = None
     agency: Text | None = None
     phones: Annotated[list[Typed], msgspec.Meta(max_length=2)] = []
-    email: Annotated[str, msgspec.Meta(max_length=254)] | None = None
-    language: Annotated[str, msgspec.Meta(max_length=16)] | None = None
+    email: Text | None = None
+    language: Text | None = None
     family_of: Ref | None = None
 
 

@@ -32,6 +32,19 @@ async def known(con: Any) -> Known:
     )
 
 
+async def known_of(con: Any, person: PersonRow) -> Known:
+    """The part of the record that one new person is settled against."""
+    refs = [person.ref, person.family_of]
+    numbers = [n for n in (person.phone, person.phone2) if n is not None]
+    found = await con.fetch(SQL.known_people_of, refs, numbers)
+    return Known(
+        areas=dict(await _pairs(con, SQL.known_areas)),
+        nodes={},
+        people={r["ref"]: _person(r) for r in found},
+        agencies=[r["name"] for r in await con.fetch(SQL.known_agencies)],
+    )
+
+
 async def write(
     con: Any, settled: Settled, absent: dict[str, frozenset[str]], note: Note
 ) -> dict[str, Merged]:
