@@ -88,56 +88,59 @@ function open(after: number | null): Promise<unknown> {
 }
 
 describe('the live line', () => {
-beforeEach(() => {
-  vi.useFakeTimers();
-  wire = new Wire();
-  [got, gaps, states] = [[], [], []];
-});
-afterEach(() => {
-  live.close();
-  vi.useRealTimers();
-});
+  beforeEach(() => {
+    vi.useFakeTimers();
+    wire = new Wire();
+    [got, gaps, states] = [[], [], []];
+  });
+  afterEach(() => {
+    live.close();
+    vi.useRealTimers();
+  });
 
-test('asks from the last number it knows, again after a cut', async () => {
-  await open(4);
-  await wire.event(5, 6);
-  wire.cut();
-  await vi.advanceTimersByTimeAsync(12_000);
-  await wire.event(7, 7);
-  expect(wire.asked.map((ask) => ask.url)).toEqual(['/v1/stream?after=4', '/v1/stream?after=6']);
-  expect(wire.asked[1]?.lastId).toBe('6');
-  expect([got, gaps]).toEqual([[6, 7], []]);
-});
+  test('asks from the last number it knows, again after a cut', async () => {
+    await open(4);
+    await wire.event(5, 6);
+    wire.cut();
+    await vi.advanceTimersByTimeAsync(12_000);
+    await wire.event(7, 7);
+    expect(wire.asked.map((ask) => ask.url)).toEqual(['/v1/stream?after=4', '/v1/stream?after=6']);
+    expect(wire.asked[1]?.lastId).toBe('6');
+    expect([got, gaps]).toEqual([[6, 7], []]);
+  });
 
-test('says so when numbers are missing, and passes no message twice', async () => {
-  await open(4);
-  await wire.event(5, 5);
-  await wire.event(5, 5);
-  await wire.event(8, 9);
-  await wire.event(10, 10, 'resync');
-  expect([got, gaps]).toEqual([[5, 9], ['gap', 'resync']]);
-});
+  test('says so when numbers are missing, and passes no message twice', async () => {
+    await open(4);
+    await wire.event(5, 5);
+    await wire.event(5, 5);
+    await wire.event(8, 9);
+    await wire.event(10, 10, 'resync');
+    expect([got, gaps]).toEqual([
+      [5, 9],
+      ['gap', 'resync'],
+    ]);
+  });
 
-test('a line without a byte turns stale and is cut; a heartbeat is a byte', async () => {
-  await open(null);
-  for (let i = 0; i < 4; i++) {
-    await vi.advanceTimersByTimeAsync(10_000);
-    await wire.say(': beat\n\n');
-  }
-  expect(states).toEqual(['connecting', 'live']);
-  await vi.advanceTimersByTimeAsync(17_000);
-  expect(states.at(-1)).toBe('stale');
-  expect(wire.asked).toHaveLength(1);
-  await vi.advanceTimersByTimeAsync(15_000);
-  expect(wire.asked.length).toBeGreaterThan(1);
-  expect(states.at(-1)).toBe('live');
-});
+  test('a line without a byte turns stale and is cut; a heartbeat is a byte', async () => {
+    await open(null);
+    for (let i = 0; i < 4; i++) {
+      await vi.advanceTimersByTimeAsync(10_000);
+      await wire.say(': beat\n\n');
+    }
+    expect(states).toEqual(['connecting', 'live']);
+    await vi.advanceTimersByTimeAsync(17_000);
+    expect(states.at(-1)).toBe('stale');
+    expect(wire.asked).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(wire.asked.length).toBeGreaterThan(1);
+    expect(states.at(-1)).toBe('live');
+  });
 
-test('ends where the session has ended', async () => {
-  wire.status = 401;
-  await open(null);
-  await vi.advanceTimersByTimeAsync(60_000);
-  expect(states).toEqual(['connecting', 'ended']);
-  expect(wire.asked).toHaveLength(1);
-});
+  test('ends where the session has ended', async () => {
+    wire.status = 401;
+    await open(null);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(states).toEqual(['connecting', 'ended']);
+    expect(wire.asked).toHaveLength(1);
+  });
 });

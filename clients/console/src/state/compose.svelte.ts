@@ -1,21 +1,12 @@
 import type { Api } from '@muster/shared/api/client.ts';
 import { asFailure, Problem, type Failure } from '@muster/shared/api/problem.ts';
-import type {
-  Alert,
-  AlertKind,
-  Mode,
-  NewAlert,
-  Preview,
-  Severity,
-} from '@muster/shared/api/types.ts';
+import type { Alert, AlertKind, NewAlert, Preview, Severity } from '@muster/shared/api/types.ts';
 import { uuid } from '@muster/shared/ids.ts';
 import { openAlert, previewAlert, type Places } from '../transport/calls.ts';
 import { treeOrder } from './areas.ts';
 import { NOBODY, toAudience } from './audience.ts';
 
 const PREVIEW_DELAY_MS = 400;
-/** who is asked can be counted before the words are found */
-const UNWRITTEN = '…';
 
 /** A roll call being written: the form, its live preview and the opening. */
 export class Compose {
@@ -23,7 +14,6 @@ export class Compose {
   exercise = $state<boolean | null>(null);
   kind = $state<AlertKind>('rollcall');
   severity = $state<Severity>('urgent');
-  mode = $state<Mode>('broadcast');
   audience = $state.raw(NOBODY);
   title = $state('');
   body = $state('');
@@ -56,7 +46,6 @@ export class Compose {
       id: this.id,
       kind: this.kind,
       severity: this.severity,
-      mode: this.mode,
       audience,
       title: this.title.trim(),
       body: this.body.trim(),
@@ -115,11 +104,7 @@ export class Compose {
     let trouble: Failure | null = null;
     let preview: Preview | null = null;
     try {
-      preview = await previewAlert(this.api, {
-        ...draft,
-        title: draft.title || UNWRITTEN,
-        body: draft.body || UNWRITTEN,
-      });
+      preview = await previewAlert(this.api, draft);
     } catch (thrown) {
       trouble = asFailure(thrown);
     }

@@ -1,11 +1,14 @@
 /** One function a call the console makes; all throw Problem or Unreachable. */
 import { cursorOf, read, readAll, type Api } from '@muster/shared/api/client.ts';
 import type {
+  Agency,
   Alert,
+  AlertBody,
   Area,
   BoardPerson,
   Headcount,
   NewAlert,
+  Page,
   Preview,
   Session,
   Status,
@@ -27,11 +30,11 @@ export async function signOut(api: Api): Promise<void> {
 /** The newest roll calls and messages, open and ended. */
 export async function listAlerts(api: Api): Promise<Alert[]> {
   const query = { limit: 50 };
-  return (await read(api.GET('/v1/alerts', { params: { query } }))).items;
+  return (await read<Page<Alert>>(api.GET('/v1/alerts', { params: { query } }))).items;
 }
 
 export function readHeadcount(api: Api, id: string): Promise<Headcount> {
-  return read(api.GET('/v1/alerts/{id}/headcount', { params: { path: { id } } }));
+  return read(api.GET('/v1/alerts/{alert_id}/headcount', { params: { path: { alert_id: id } } }));
 }
 
 export interface PeopleQuery {
@@ -45,26 +48,26 @@ export async function listPeople(
   id: string,
   query: PeopleQuery,
 ): Promise<{ items: BoardPerson[]; more: boolean }> {
-  const params = { path: { id }, query: { ...query, q: query.q || undefined } };
-  const page = await read(api.GET('/v1/alerts/{id}/people', { params }));
+  const params = { path: { alert_id: id }, query: { ...query, q: query.q || undefined } };
+  const page = await read<Page<BoardPerson>>(api.GET('/v1/alerts/{alert_id}/people', { params }));
   return { items: page.items, more: cursorOf(page.next) !== undefined };
 }
 
 export function closeAlert(api: Api, id: string): Promise<Alert> {
-  return read(api.POST('/v1/alerts/{id}/close', { params: { path: { id } } }));
+  return read(api.POST('/v1/alerts/{alert_id}/close', { params: { path: { alert_id: id } } }));
 }
 
 export function previewAlert(api: Api, body: NewAlert): Promise<Preview> {
-  return read(api.POST('/v1/alerts/preview', { body }));
+  return read(api.POST('/v1/alerts/preview', { body: body as AlertBody }));
 }
 
 export function openAlert(api: Api, body: NewAlert): Promise<Alert> {
-  return read(api.POST('/v1/alerts', { body }));
+  return read(api.POST('/v1/alerts', { body: body as AlertBody }));
 }
 
 export interface Places {
   areas: Area[];
-  agencies: { code: string; name: string }[];
+  agencies: Agency[];
   tree: TreeNode[];
 }
 
@@ -72,9 +75,9 @@ export interface Places {
 export async function readPlaces(api: Api): Promise<Places> {
   const params = (cursor?: string) => ({ params: { query: { limit: 500, cursor } } });
   const [areas, agencies, tree] = await Promise.all([
-    readAll((cursor) => read(api.GET('/v1/areas', params(cursor)))),
-    readAll((cursor) => read(api.GET('/v1/agencies', params(cursor)))),
-    readAll((cursor) => read(api.GET('/v1/tree', params(cursor)))),
+    readAll((cursor) => read<Page<Area>>(api.GET('/v1/areas', params(cursor)))),
+    readAll((cursor) => read<Page<Agency>>(api.GET('/v1/agencies', params(cursor)))),
+    readAll((cursor) => read<Page<TreeNode>>(api.GET('/v1/tree', params(cursor)))),
   ]);
   return { areas, agencies, tree };
 }

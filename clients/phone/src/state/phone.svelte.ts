@@ -50,12 +50,17 @@ export class Phone {
     await this.reload();
     const cached = await this.store.get('self');
     if (cached) [this.self, this.heardAt] = [cached.self, cached.heardAt];
-    if (code && this.device) this.offered = code;
-    else if (code) await this.enrol(code);
+    if (code) await this.offer(code);
     else if (await this.store.get('enrolment')) this.redeemSoon();
     this.listen();
     this.refresh();
     this.pushKey = await readPushKey(this.api).catch(() => null);
+  }
+
+  /** A link was opened: a linked phone asks first, another one enrols. */
+  async offer(code: string): Promise<void> {
+    if (this.device) this.offered = code;
+    else await this.enrol(code);
   }
 
   async enrol(code: string): Promise<void> {
@@ -124,7 +129,7 @@ export class Phone {
 
   private async poll(): Promise<void> {
     try {
-      this.self = await read(this.api.GET('/v1/self'));
+      this.self = await read<Self>(this.api.GET('/v1/self'));
       this.heardAt = Date.now();
       this.reachable = true;
       this.link = 'linked';

@@ -18,7 +18,7 @@ export interface Shown {
  */
 export function present(alert: SelfAlert | null, ref: string | null, entries: Entry[]): Shown {
   const mine = entries.filter(
-    ({ body }) => body.alert_id === alert?.id && (body.for ?? null) === ref,
+    (entry) => (entry.body.for ?? null) === ref && speaksOf(entry, alert),
   );
   const said = mine.filter((entry) => entry.state === 'received').map(given);
   const heard = serverAnswer(alert, ref);
@@ -27,6 +27,12 @@ export function present(alert: SelfAlert | null, ref: string | null, entries: En
     saved: mine.filter((entry) => entry.state === 'saved').at(-1) ?? null,
     refused: mine.filter((entry) => entry.state === 'refused'),
   };
+}
+
+/** An answer given without a roll call speaks of every actual one that was already open. */
+function speaksOf({ body }: Entry, alert: SelfAlert | null): boolean {
+  if (body.alert_id || !alert) return body.alert_id === alert?.id;
+  return !alert.exercise && Date.parse(body.at) >= Date.parse(alert.opened_at ?? '');
 }
 
 /** The status to show as this person's own choice: what she wrote last, received or not. */

@@ -1,5 +1,6 @@
 import { read, type Api } from '@muster/shared/api/client.ts';
 import { asFailure, Problem } from '@muster/shared/api/problem.ts';
+import type { Device } from '@muster/shared/api/types.ts';
 import { uuid } from '@muster/shared/ids.ts';
 import type { Store } from './store.ts';
 import { mayRetryLater } from './sending.ts';
@@ -17,7 +18,7 @@ export async function redeem(store: Store, api: Api): Promise<Enrolled> {
   if (!pending) return 'refused';
   try {
     const body = { ...pending, platform: 'web' as const };
-    const device = await read(api.POST('/v1/devices', { body }));
+    const device = await read<Device>(api.POST('/v1/devices', { body }));
     await store.set('device', device);
     await store.forget('enrolment', 'self');
     return 'linked';

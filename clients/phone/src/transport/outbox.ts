@@ -95,7 +95,7 @@ export class Outbox {
   private async settle(entry: Entry, sent: Sent & { kind: 'answered' }): Promise<boolean> {
     const result = sent.results.find((item) => item.id === entry.body.id);
     if (!result) return false;
-    if ('error' in result) {
+    if (result.error) {
       if (mayRetryLater(result.error)) return false;
       const { code, detail } = result.error;
       await this.store.put({ ...entry, state: 'refused', problem: { code, detail } });

@@ -1,9 +1,10 @@
 import { read, type Api } from '@muster/shared/api/client.ts';
+import type { PublicConfig, WebPush } from '@muster/shared/api/types.ts';
 
 /** The server's key for Web Push, or null where this browser or server has no push. */
 export async function readPushKey(api: Api): Promise<string | null> {
   if (!('PushManager' in window) || !('serviceWorker' in navigator)) return null;
-  const config = await read(api.GET('/v1/config'));
+  const config = await read<PublicConfig>(api.GET('/v1/config'));
   return config.vapid_public_key;
 }
 
@@ -16,8 +17,7 @@ export async function subscribe(api: Api, key: string): Promise<NotificationPerm
     userVisibleOnly: true,
     applicationServerKey: key,
   });
-  const { endpoint, keys } = subscription.toJSON();
-  const body = { kind: 'webpush' as const, subscription: { endpoint: endpoint!, keys: keys! } };
+  const body = { kind: 'webpush', subscription: subscription.toJSON() } as WebPush;
   await read(api.PUT('/v1/self/push', { body }));
   return permission;
 }

@@ -8,9 +8,10 @@ export type Sent =
 /** Sends a batch and says what became of it; never throws. */
 export async function sendCheckins(api: Api, items: Checkin[]): Promise<Sent> {
   try {
-    const answer = await read(api.POST('/v1/checkins', { body: { items } }));
-    if (!Array.isArray(answer.items)) return { kind: 'answered', results: [] };
-    return { kind: 'answered', results: answer.items };
+    const answer = await read<{ items?: CheckinResult[] }>(
+      api.POST('/v1/checkins', { body: { items } }),
+    );
+    return { kind: 'answered', results: answer.items ?? [] };
   } catch (thrown) {
     return { kind: 'failed', failure: asFailure(thrown) };
   }

@@ -1,5 +1,5 @@
 import createClient, { type Client } from 'openapi-fetch';
-import type { paths } from './paths.ts';
+import type { paths } from './schema.d.ts';
 import { Problem, problemFrom, Unreachable } from './problem.ts';
 
 export type Api = Client<paths>;
@@ -47,19 +47,20 @@ async function withTimeout(
   }
 }
 
-interface Outcome<T> {
-  data?: T;
+interface Outcome {
+  data?: unknown;
   error?: unknown;
   response: Response;
 }
 
 /**
- * The body of a good answer.
+ * The body of a good answer, as the type the caller names (one of types.ts, which narrows what the
+ * document says).
  *
  * @throws Problem where the server refused; Unreachable where no server of ours answered.
  */
-export async function read<T>(call: Promise<Outcome<T>>): Promise<T> {
-  let outcome: Outcome<T>;
+export async function read<T>(call: Promise<Outcome>): Promise<T> {
+  let outcome: Outcome;
   try {
     outcome = await call;
   } catch (thrown) {

@@ -1,0 +1,57 @@
+/** What people do at the desk and on the phone, in the words of the tests. */
+import type { Browser, Page } from 'playwright-core';
+import { DESK, openScreen, PHONE, type Screen } from './browser.ts';
+import type { Station } from './station.ts';
+
+export async function signIn(browser: Browser, station: Station, locale = 'en'): Promise<Screen> {
+  const screen = await openScreen(browser, { ...DESK, locale });
+  await screen.page.goto(station.login());
+  await screen.page.locator('[data-line=live]').waitFor();
+  return screen;
+}
+
+export async function linkPhone(
+  browser: Browser,
+  station: Station,
+  options: { locale?: string; width?: number; withoutWorker?: boolean } = {},
+): Promise<Screen & { ref: string }> {
+  const screen = await openScreen(browser, { ...PHONE, ...options });
+  const { ref, link } = station.enrol();
+  await screen.page.goto(link);
+  await screen.page.locator('article, .calm').first().waitFor();
+  return { ...screen, ref };
+}
+
+/** Writes a roll call to everyone and opens it, by way of preview and question. */
+export async function openRollCall(
+  desk: Page,
+  title: string,
+  nature: 'actual' | 'exercise' = 'actual',
+): Promise<number> {
+  await desk.locator('button.new').click();
+  await desk.locator(`input[value=${nature}]`).check();
+  await desk.locator('input[name=title]').fill(title);
+  await desk.locator('textarea[name=body]').fill('Answer now, also for your family.');
+  const check = desk.locator('[data-open=check]:enabled');
+  await check.waitFor();
+  const population = Number(await desk.locator('[data-preview=population]').innerText());
+  await check.click();
+  await desk.locator('[data-open=confirm]').click();
+  await desk.getByRole('heading', { level: 1, name: title }).waitFor();
+  return population;
+}
+
+/** A total on the board. */
+export async function total(desk: Page, status: string): Promise<number> {
+  return Number(await desk.locator(`[data-total=${status}] dd`).first().innerText());
+}
+
+/** The phone's page asks the server at once, as when its owner comes back to it. */
+export async function look(phone: Page): Promise<void> {
+  await phone.evaluate(() => window.dispatchEvent(new Event('focus')));
+}
+
+/** The phone's own answer pad, not those of the household. */
+export function answer(phone: Page, status: 'safe' | 'need_help' | 'away'): Promise<void> {
+  return phone.locator(`.pad:not(.small) button.${status}`).click();
+}

@@ -1,0 +1,78 @@
+/** A browser, pages that report what goes wrong in them, and checks every page must pass. */
+import chromiumOfNpm from '@sparticuz/chromium';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+];
+const DEBIANS = '/usr/bin/chromium';
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+export async function openBrowser(): Promise<Browser> {
+  const executablePath = existsSync(DEBIANS) ? DEBIANS : await chromiumOfNpm.executablePath();
+  return chromium.launch({ executablePath, args: FLAGS });
+}
+
+export interface Screen {
+  context: BrowserContext;
+  page: Page;
+  /** uncaught errors and breaches of the Content-Security-Policy */
+  faults: string[];
+}
+
+interface ScreenOptions {
+  width: number;
+  height: number;
+  locale?: string;
+  dark?: boolean;
+  /** tests that come between page and server need the page to speak for itself */
+  withoutWorker?: boolean;
+}
+
+export async function openScreen(browser: Browser, options: ScreenOptions): Promise<Screen> {
+  const context = await browser.newContext({
+    viewport: { width: options.width, height: options.height },
+    locale: options.locale ?? 'en',
+    colorScheme: options.dark ? 'dark' : 'light',
+    reducedMotion: 'reduce',
+    serviceWorkers: options.withoutWorker ? 'block' : 'allow',
+  });
+  const page = await context.newPage();
+  const faults: string[] = [];
+  page.on('pageerror', (error) => faults.push(error.message));
+  page.on('console', (message) => {
+    if (/content security policy/i.test(message.text())) faults.push(message.text());
+  });
+  return { context, page, faults };
+}
+
+export const PHONE = { width: 360, height: 780 };
+export const DESK = { width: 1920, height: 1080 };
+
+/** What axe-core finds, each with the places it is found in. */
+export async function accessibilityFaults(page: Page): Promise<string[]> {
+  // evaluated by the debugger, because the page itself rightly refuses foreign scripts
+  await page.evaluate(AXE);
+  return page.evaluate(async () => {
+    const { axe } = window as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+  });
+}
+
+/** By how much the page is wider than its window. */
+export function overflow(page: Page): Promise<number> {
+  return page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+}
