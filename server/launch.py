@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from server import db, log
 from server.config import Settings
 from server.embedded import EmbeddedPostgres
+from server.supervise import forever
 
 LOGGER = log.get("launch")
 STOP_S = 9.0
 RESTART_PAUSE_S = 1.0
+REVIVE_EVERY_S = 0.5
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -140,13 +142,15 @@ async def serve(
         for each in roles:
             await launcher.start(each)
         watching = asyncio.create_task(launcher.watch(), name="children")
+        reviving = asyncio.create_task(_keep_alive(embedded), name="database")
         try:
             if ready is not None:
                 await ready(dsn)
             await stopping.wait()
         finally:
             stopping.set()
-            await watching
+            reviving.cancel()
+            await asyncio.wait([watching, reviving])
             status = await launcher.stop()
         return status
     finally:
@@ -154,6 +158,12 @@ async def serve(
             await asyncio.to_thread(embedded.stop)
         if listener:
             listener.close()
+
+
+async def _keep_alive(embedded: EmbeddedPostgres | None) -> None:
+    """Starts our own database server again whenever it has died."""
+    if embedded is not None:
+        await forever("database", embedded.revive, REVIVE_EVERY_S)
 
 
 async def until_parent_gone(life_fd: int, gone: Callable[[], None]) -> None:
