@@ -3,13 +3,15 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from server import db
 from server.embedded import EmbeddedPostgres
-from tests.support.live import LiveServer
+from tests.support.live import ROOT, LiveServer
 from tests.support.seed import Station, station
 
 LONG = os.environ.get("MUSTER_LONG") == "1"
@@ -47,6 +49,26 @@ async def serving(dsn: str, *, role: str = "api", **env: str) -> AsyncIterator[L
         yield server
     finally:
         await asyncio.to_thread(server.__exit__, None, None, None)
+
+
+class HomeServer(LiveServer):
+    """`muster serve` that owns its database, as on a single box: no address is given to it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("", role="api")
+        self.postgres = EmbeddedPostgres(folder)  # to look at: the server starts its own
+        self._folder = folder
+
+    def start(self) -> "HomeServer":
+        """Starts it and waits until it can write."""
+        env = {k: v for k, v in os.environ.items() if k != "MUSTER_DATABASE_URL"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "server", "serve", "--port", str(self.port), "--role", "api"],
+            cwd=ROOT,
+            env={**env, "MUSTER_DATA_DIR": str(self._folder), "MUSTER_PUBLIC_URL": self.url},
+        )
+        self._wait_ready()
+        return self
 
 
 def postmaster(server: EmbeddedPostgres) -> int:

@@ -18,7 +18,7 @@ import asyncpg
 
 from server.embedded import EmbeddedPostgres
 from tests.promises.crowd import Crowd, phones
-from tests.promises.places import LONG, kill_postmaster, own_postgres, seeded
+from tests.promises.places import LONG, HomeServer, kill_postmaster, own_postgres, seeded
 from tests.promises.record import check_counts, check_reports, lost
 from tests.support.live import LiveServer
 
@@ -62,6 +62,30 @@ async def test_no_acknowledged_report_is_lost_by_sigkill(tmp_path: Path) -> None
     assert crowd.ledger.repeats > WRITERS, "nobody was ever cut off: the kills met no load"
     print(f"{len(crowd.ledger.acknowledged())} acknowledged, {rounds} kills, lost 0")
     print(f"{crowd.ledger.repeats} repeats, answers {dict(crowd.ledger.answers)}")
+
+
+async def test_a_server_starts_its_own_database_again(tmp_path: Path) -> None:
+    """On a single box nobody else does: first the database is killed, then everything."""
+    server = HomeServer(tmp_path)
+    await asyncio.to_thread(server.start)
+    try:
+        async with seeded(server.postgres.dsn, 200) as place:
+            alert_id = await place.open_rollcall()
+            async with Crowd([server.url], await phones(place, WRITERS)) as crowd:
+                async with crowd.writing(WRITERS):
+                    await crowd.until_acknowledged(200)
+                    await asyncio.to_thread(kill_postmaster, server.postgres)
+                    await crowd.until_acknowledged(200)
+                    await asyncio.to_thread(server.kill)
+                    await asyncio.to_thread(server.start)
+                    await crowd.until_acknowledged(200)
+                await crowd.settle()
+                await check_reports(place, crowd.ledger)
+                await check_counts(place, alert_id)
+    finally:
+        status, _ = await asyncio.to_thread(server.terminate)
+    assert status == 0
+    assert not server.postgres.running(), "the database outlived its server"
 
 
 async def repeats_change_nothing(crowd: Crowd) -> None:
