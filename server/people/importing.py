@@ -13,9 +13,10 @@ from server.db import Database, retried
 from server.people import operations, store
 from server.people.roster import files, rows, tables
 from server.people.roster import store as roster
+from server.people.roster.links import Known
 from server.people.roster.report import FileCounts, Refusal, Report, Vanished, Warned
 from server.people.roster.rows import Checked, Progress
-from server.people.roster.settle import Known, Settled, settle
+from server.people.roster.settle import Settled, settle
 from server.people.roster.store import Merged
 
 _WRITES = 3  # passes over the rows while writing, for the progress

@@ -42,27 +42,33 @@ ORDER BY n.node LIMIT $4
 -- A page of people by name, then ref. $1: only these areas, $2: only these people (null: all);
 -- $3: an area with all below; $4: text in name or ref, any script and case; $5: digits in a
 -- number; $6, $7: after this name and ref; $8: how many.
+WITH found AS MATERIALIZED (
+  SELECT p.person_id, p.name, p.ref FROM person p
+  WHERE p.operation_id = current_operation() AND p.merged_into IS NULL
+    AND ($1::int[] IS NULL OR p.area_id = ANY ($1))
+    AND ($2::int[] IS NULL OR p.person_id = ANY ($2))
+    AND ($3::int IS NULL OR p.area_id IN (SELECT area_and_below($3)))
+    AND ($4::text IS NULL
+         OR strpos(casefold(p.name COLLATE pg_unicode_fast),
+                   casefold($4 COLLATE pg_unicode_fast)) > 0
+         OR strpos(casefold(p.ref COLLATE pg_unicode_fast),
+                   casefold($4 COLLATE pg_unicode_fast)) > 0
+         OR ($5::text IS NOT NULL AND EXISTS (
+               SELECT FROM contact_point c
+               WHERE c.operation_id = p.operation_id AND c.person_id = p.person_id
+                 AND strpos(c.phone, $5) > 0)))
+    AND ($6::text IS NULL OR (p.name, p.ref) > ($6, $7::text))
+  ORDER BY p.name, p.ref LIMIT $8)
 SELECT p.ref, p.name, p.category, p.kind, a.code AS area, g.name AS agency, s.ref AS sponsor,
        (SELECT count(*)::int FROM device d
         WHERE d.operation_id = p.operation_id AND d.person_id = p.person_id
           AND d.revoked_at IS NULL) AS devices
-FROM person p
+FROM found f
+JOIN person p ON p.operation_id = current_operation() AND p.person_id = f.person_id
 JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id
 JOIN agency g ON g.operation_id = p.operation_id AND g.agency_id = p.agency_id
 LEFT JOIN person s ON s.operation_id = p.operation_id AND s.person_id = p.sponsor_id
-WHERE p.operation_id = current_operation() AND p.merged_into IS NULL
-  AND ($1::int[] IS NULL OR p.area_id = ANY ($1))
-  AND ($2::int[] IS NULL OR p.person_id = ANY ($2))
-  AND ($3::int IS NULL OR p.area_id IN (SELECT area_and_below($3)))
-  AND ($4::text IS NULL
-       OR strpos(casefold(p.name COLLATE pg_unicode_fast), casefold($4 COLLATE pg_unicode_fast)) > 0
-       OR strpos(casefold(p.ref COLLATE pg_unicode_fast), casefold($4 COLLATE pg_unicode_fast)) > 0
-       OR ($5::text IS NOT NULL AND EXISTS (
-             SELECT FROM contact_point c
-             WHERE c.operation_id = p.operation_id AND c.person_id = p.person_id
-               AND strpos(c.phone, $5) > 0)))
-  AND ($6::text IS NULL OR (p.name, p.ref) > ($6, $7::text))
-ORDER BY p.name, p.ref LIMIT $8
+ORDER BY p.name, p.ref
 
 -- name: person
 -- One person by ref, with what it takes to decide who may see or answer for her.

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from server.people.roster import files, rows, settle, tables
-from server.people.roster.settle import Known, KnownPerson, Settled
+from server.people.roster.links import Known, KnownPerson
+from server.people.roster.settle import Settled
 from tests.people.roster import AREAS, PEOPLE, TREE, write
 
 NOBODY = Known({}, {}, {}, [])

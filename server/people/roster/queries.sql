@@ -111,6 +111,10 @@ INSERT INTO agency (operation_id, name)
 SELECT current_operation(), name FROM unnest($1::text[]) WITH ORDINALITY AS u (name, n) ORDER BY n
 ON CONFLICT DO NOTHING
 
+-- name: learn_people
+-- The planner knows nothing of a table just filled.
+ANALYZE staged_person
+
 -- name: mark_people
 -- Finds the people on record among the rows.
 UPDATE staged_person s SET person_id = p.person_id, fresh = false

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from server.people.roster.agencies import Agencies
+from server.people.roster.links import Known, Reference, circles, references
 from server.people.roster.report import Refusal, Warned, refusal
 from server.people.roster.rows import AreaRow, Checked, NodeRow, PersonRow, Row, key_of, numbers
 from server.people.roster.tables import AREAS, ORDER, PEOPLE, TREE
@@ -17,26 +19,6 @@ from server.people.roster.tables import AREAS, ORDER, PEOPLE, TREE
 _KEY = {AREAS: "code", PEOPLE: "ref", TREE: "node"}
 _WORD = {AREAS: "area", PEOPLE: "person", TREE: "node"}
 _NAMED = 5  # how many other rows a reason names
-
-
-class KnownPerson(msgspec.Struct, frozen=True):
-    """A person on record. `phones`: her numbers by rank."""
-
-    category: str
-    sponsor: str | None
-    area: str
-    agency: str
-    kind: str
-    phones: dict[int, str]
-
-
-class Known(msgspec.Struct, frozen=True):
-    """What is on record: parents by code and node, people by ref, agencies as spelled."""
-
-    areas: dict[str, str | None]
-    nodes: dict[str, str | None]
-    people: dict[str, KnownPerson]
-    agencies: list[str]
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -48,14 +30,6 @@ class Settled(msgspec.Struct, frozen=True):
     refused: list[Refusal]
     warnings: list[Warned]
     agencies_added: list[str]
-
-
-class Reference(msgspec.Struct, frozen=True):
-    """A cell that names another row."""
-
-    column: str
-    kind: str
-    key: str
 
 
 def settle(tables: Mapping[str, Checked], known: Known, *, partial: bool) -> Settled:
@@ -266,7 +240,8 @@ class _Settling:
 
     def result(self) -> Settled:
         """What is left to write."""
-        people, agencies, warnings = _Agencies(self).people()
+        file = self.tables[PEOPLE].file if PEOPLE in self.tables else ""
+        people, agencies, warnings = Agencies(file, self.good[PEOPLE], self.known).people()
         checked = [r for kind in ORDER if kind in self.tables for r in self.tables[kind].refused]
         noted = [w for kind in ORDER if kind in self.tables for w in self.tables[kind].warnings]
         return Settled(
@@ -281,51 +256,6 @@ class _Settling:
     def _place(self, r: Refusal) -> tuple[int, int]:
         files = [self.tables[kind].file for kind in ORDER if kind in self.tables]
         return files.index(r.file), r.row
-
-
-class _Agencies:
-    """Fills family in from their sponsors, and spells each agency one way."""
-
-    def __init__(self, work: _Settling) -> None:
-        self._work = work
-        self._spelled = {name.casefold(): name for name in work.known.agencies}
-        self._added: list[str] = []
-        self._warned: dict[str, Warned] = {}
-
-    def people(self) -> tuple[list[PersonRow], list[str], list[Warned]]:
-        """The rows to write, the agencies they add, and spellings that were put right."""
-        rows = [self._filled(row) for row in self._work.good[PEOPLE].values()]
-        return rows, self._added, list(self._warned.values())
-
-    def _filled(self, row: PersonRow) -> PersonRow:
-        agency, area = self._own(row)
-        spelled = self._spelling(row, agency)
-        if spelled == row.agency and area == row.area:
-            return row
-        return msgspec.structs.replace(row, agency=spelled, area=area)
-
-    def _own(self, row: PersonRow) -> tuple[str, str]:
-        if row.agency and row.area:
-            return row.agency, row.area
-        sponsor = self._work.good[PEOPLE].get(row.family_of) or self._work.known.people.get(
-            row.family_of
-        )
-        if sponsor is None:  # she was refused, and so is the whole import
-            return row.agency, row.area
-        return row.agency or sponsor.agency, row.area or sponsor.area
-
-    def _spelling(self, row: PersonRow, agency: str) -> str:
-        spelled = self._spelled.get(agency.casefold())
-        if spelled is None:
-            self._spelled[agency.casefold()] = agency
-            self._added.append(agency)
-            return agency
-        if spelled != agency and agency not in self._warned:
-            file = self._work.tables[PEOPLE].file
-            self._warned[agency] = Warned(
-                file, row.row, "agency", f"{agency} is counted as {spelled}"
-            )
-        return spelled
 
 
 class _Near:
@@ -345,49 +275,6 @@ class _Near:
         if near is not None:
             return f"Write it as {near}."
         return f"Correct it, or add the {_WORD[self._kind]}."
-
-
-def references(row: Row) -> Iterator[Reference]:
-    """The cells of a row that name other rows."""
-    if isinstance(row, AreaRow):
-        if row.parent:
-            yield Reference("parent", AREAS, row.parent)
-    elif isinstance(row, PersonRow):
-        if row.area:
-            yield Reference("area", AREAS, row.area)
-        if row.family_of:
-            yield Reference("family_of", PEOPLE, row.family_of)
-    else:
-        yield from _node_references(row)
-
-
-def _node_references(row: NodeRow) -> Iterator[Reference]:
-    if row.parent:
-        yield Reference("parent", TREE, row.parent)
-    if row.area:
-        yield Reference("area", AREAS, row.area)
-    if row.warden:
-        yield Reference("warden", PEOPLE, row.warden)
-    for ref in row.alternates:
-        yield Reference("alternates", PEOPLE, ref)
-    for ref in row.members:
-        yield Reference("members", PEOPLE, ref)
-
-
-def circles(parents: Mapping[str, str | None]) -> list[list[str]]:
-    """The circles of a forest of parents that is none, each once. Linear."""
-    seen: dict[str, int] = {}
-    found: list[list[str]] = []
-    for walk, start in enumerate(parents):
-        path: list[str] = []
-        at: str | None = start
-        while at is not None and at in parents and at not in seen:
-            seen[at] = walk
-            path.append(at)
-            at = parents[at]
-        if at is not None and seen.get(at) == walk:
-            found.append(path[path.index(at) :])
-    return found
 
 
 def _rows(numbers_: Iterable[int]) -> str:

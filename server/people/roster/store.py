@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from server.db import named_sql
+from server.people.roster.links import Known, KnownPerson
 from server.people.roster.rows import AreaRow, NodeRow, PersonRow
-from server.people.roster.settle import Known, KnownPerson, Settled
+from server.people.roster.settle import Settled
 
 SQL = named_sql(__file__)
 Note = Callable[[int], None]
@@ -93,7 +94,7 @@ async def _people(con: Any, settled: Settled, kept: list[str], note: Note) -> Me
         return Merged(0, 0, 0)
     columns = "ref name category agency area phone phone2 email language sponsor fresh"
     await _copy(con, "staged_person", columns, map(_record, rows))
-    await con.execute("ANALYZE staged_person")
+    await con.execute(SQL.learn_people)
     note(len(rows))
     await con.execute(SQL.add_agencies, settled.agencies_added)
     await con.execute(SQL.mark_people)
