@@ -1,0 +1,209 @@
+import 'fake-indexeddb/auto';
+import { IDBFactory } from 'fake-indexeddb';
+import fc from 'fast-check';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { Problem, Unreachable } from '@muster/shared/api/problem.ts';
+import type { Checkin, CheckinResult } from '@muster/shared/api/types.ts';
+import { Outbox } from '../src/transport/outbox.ts';
+import type { Sent } from '../src/transport/sending.ts';
+import { Store } from '../src/transport/store.ts';
+
+const ME = 'P1';
+
+/** A server that records by id as the contract says, behind a network that can be told to fail. */
+class Records {
+  readonly kept = new Map<string, Checkin>();
+  readonly order: string[] = [];
+  next: (items: Checkin[]) => 'take' | 'lose' | 'drop' | Problem = () => 'take';
+  refuse: (item: Checkin) => boolean = () => false;
+
+  readonly send = async (items: Checkin[]): Promise<Sent> => {
+    const luck = this.next(items);
+    if (luck instanceof Problem) return { kind: 'failed', failure: luck };
+    if (luck === 'drop') return { kind: 'failed', failure: new Unreachable('offline') };
+    const results = items.map((item) => this.record(item));
+    if (luck === 'lose') return { kind: 'failed', failure: new Unreachable('answer lost') };
+    return { kind: 'answered', results };
+  };
+
+  private record(item: Checkin): CheckinResult {
+    if (this.refuse(item)) {
+      const error = { code: 'not_found', detail: 'No.', status: 404, retryable: false };
+      return { id: item.id, error };
+    }
+    if (!this.kept.has(item.id)) this.order.push(item.id);
+    this.kept.set(item.id, item);
+    const { id, status, at } = item;
+    return { id, person: ME, status, event_at: at, received_at: '2026-11-23T09:00:00Z' };
+  }
+}
+
+function problem(status: number, retryable = false): Problem {
+  return new Problem({
+    status,
+    code: 'x',
+    title: 'x',
+    type: 'about:blank',
+    detail: 'x',
+    retryable,
+  });
+}
+
+let store: Store;
+let records: Records;
+let outbox: Outbox;
+
+beforeEach(async () => {
+  globalThis.indexedDB = new IDBFactory();
+  store = await Store.open();
+  records = new Records();
+  outbox = new Outbox(store, records.send);
+});
+
+const states = async () => (await store.entries()).map((entry) => entry.state);
+
+describe('what is written', () => {
+  test('is on disk before anything is sent, and stays there over a restart', async () => {
+    await outbox.write(ME, { status: 'safe', note: 'cellar' });
+    const reopened = await Store.open();
+    const [entry] = await reopened.entries();
+    expect(entry).toMatchObject({ author: ME, state: 'saved', body: { note: 'cellar' } });
+    expect(records.kept.size).toBe(0);
+  });
+
+  test('goes out in the order of writing, with the time of each try', async () => {
+    const times = ['2026-11-23T08:00:00.000Z', '2026-11-23T08:05:00.000Z'];
+    outbox = new Outbox(store, records.send, undefined, () => new Date(times.shift() ?? 0));
+    const entry = await outbox.write(ME, { status: 'away' });
+    expect(await outbox.flush(ME)).toBe('empty');
+    expect(records.kept.get(entry.body.id)).toMatchObject({
+      at: '2026-11-23T08:00:00.000Z',
+      sent_at: '2026-11-23T08:05:00.000Z',
+    });
+  });
+
+  test('loses place and note on this phone once the server has them', async () => {
+    const place = { lat: 1, lon: 2, accuracy: 5 };
+    const { body } = await outbox.write(ME, { status: 'need_help', note: 'n', location: place });
+    await outbox.flush(ME);
+    expect(records.kept.get(body.id)).toMatchObject({ note: 'n', location: place });
+    const [entry] = await store.entries();
+    expect(entry?.body).toEqual({ id: body.id, at: body.at, status: 'need_help' });
+  });
+
+  test('keeps only the newest received answer a person and roll call', async () => {
+    for (const status of ['safe', 'away', 'safe'] as const) await outbox.write(ME, { status });
+    await outbox.write(ME, { status: 'need_help', for: 'P2' });
+    await outbox.flush(ME);
+    const kept = (await store.entries()).map(({ body }) => [body.status, body.for]);
+    expect(kept).toEqual([
+      ['safe', undefined],
+      ['need_help', 'P2'],
+    ]);
+  });
+});
+
+describe('failures', () => {
+  test.each([
+    ['no network', 'drop' as const],
+    ['a lost answer', 'lose' as const],
+    ['503', problem(503)],
+    ['429', problem(429)],
+    ['what the server calls retryable', problem(409, true)],
+  ])('%s: it is kept and sent again under the same id', async (_name, luck) => {
+    await outbox.write(ME, { status: 'safe' });
+    records.next = () => luck;
+    expect(await outbox.flush(ME)).toBe('later');
+    expect(await states()).toEqual(['saved']);
+    records.next = () => 'take';
+    expect(await outbox.flush(ME)).toBe('empty');
+    expect(await states()).toEqual(['received']);
+    expect(records.order).toHaveLength(1);
+  });
+
+  test('a refused item is kept for its owner and holds up nothing', async () => {
+    for (const status of ['safe', 'away', 'need_help'] as const)
+      await outbox.write(ME, { status, for: status });
+    records.refuse = (item) => item.status === 'away';
+    expect(await outbox.flush(ME)).toBe('empty');
+    expect((await states()).sort()).toEqual(['received', 'received', 'refused']);
+    const refused = (await store.entries()).find((entry) => entry.state === 'refused')!;
+    records.refuse = () => false;
+    await outbox.again(refused);
+    expect(await outbox.flush(ME)).toBe('empty');
+    expect(await states()).not.toContain('refused');
+  });
+
+  test('a batch refused as a whole is halved until the bad one is found', async () => {
+    const written: string[] = [];
+    for (let i = 0; i < 7; i++)
+      written.push((await outbox.write(ME, { status: 'safe', for: `P${i}` })).body.id);
+    const bad = written[4]!;
+    records.next = (items) => (items.some(({ id }) => id === bad) ? problem(400) : 'take');
+    expect(await outbox.flush(ME)).toBe('empty');
+    expect(records.order).toEqual(written.filter((id) => id !== bad));
+    const refused = (await store.entries()).filter((entry) => entry.state === 'refused');
+    expect(refused.map((entry) => entry.body.id)).toEqual([bad]);
+  });
+
+  test('an unlinked phone keeps everything', async () => {
+    await outbox.write(ME, { status: 'safe' });
+    records.next = () => problem(401);
+    expect(await outbox.flush(ME)).toBe('unlinked');
+    expect(await states()).toEqual(['saved']);
+  });
+
+  test('nothing is sent under another name', async () => {
+    await outbox.write('P9', { status: 'safe' });
+    await outbox.write(ME, { status: 'safe' });
+    await outbox.flush(ME);
+    expect(records.kept.size).toBe(1);
+    const [foreign] = await store.entries();
+    expect(foreign).toMatchObject({ author: 'P9', state: 'refused' });
+  });
+
+  test('without a disk it is held in memory, which the screen can tell', async () => {
+    globalThis.indexedDB = undefined as unknown as IDBFactory;
+    store = await Store.open();
+    outbox = new Outbox(store, records.send);
+    await outbox.write(ME, { status: 'safe' });
+    expect(store.durable).toBe(false);
+    expect(await outbox.flush(ME)).toBe('empty');
+    expect(await states()).toEqual(['received']);
+  });
+});
+
+test('whatever the network does, everything written arrives once and in order', async () => {
+  const luck = fc.constantFrom('take', 'lose', 'drop', 'busy');
+  const act = fc.oneof(fc.constant('write'), fc.constant('flush'), fc.constant('restart'));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(act, { maxLength: 30 }),
+      fc.infiniteStream(luck),
+      async (acts, lucks) => {
+        globalThis.indexedDB = new IDBFactory();
+        store = await Store.open();
+        records = new Records();
+        records.next = () => {
+          const drawn = lucks.next().value;
+          return drawn === 'busy' ? problem(503) : drawn;
+        };
+        outbox = new Outbox(store, records.send);
+        const written: string[] = [];
+        for (const one of acts) {
+          if (one === 'write')
+            written.push(
+              (await outbox.write(ME, { status: 'safe', for: `P${written.length}` })).body.id,
+            );
+          else if (one === 'flush') await outbox.flush(ME);
+          else outbox = new Outbox((store = await Store.open()), records.send);
+        }
+        records.next = () => 'take';
+        expect(await outbox.flush(ME)).toBe('empty');
+        expect(records.order).toEqual(written);
+        expect(await states()).toEqual(written.map(() => 'received'));
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
