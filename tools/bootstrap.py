@@ -155,7 +155,10 @@ def npm(*words: str) -> None:
     cli = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     path = f"{wheel / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     command = [str(wheel / "bin" / "node"), str(cli), *words]
-    _run(command, f"Look at the message of npm {words[0]} above.", {**os.environ, "PATH": path})
+    env = {**os.environ, "PATH": path}
+    if not sys.stdout.isatty():
+        env["NO_COLOR"] = "1"
+    _run(command, f"Look at the message of npm {words[0]} above.", env)
 
 
 def _run(command: list[str], remedy: str, env: dict[str, str] | None = None) -> None:
