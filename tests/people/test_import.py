@@ -198,6 +198,7 @@ def _typed(text: str) -> str | float | int | None:
 
 async def test_a_report_can_be_kept_and_read(empty: House, tmp_path: Path) -> None:
     people = [PEOPLE[0], "P1,[red]Twin,national,Health,MOON,,,,,"]
+    people += [f"Q{n},Q,national,Health,MOON,,,,," for n in range(200)]
     report = await run(empty, write(tmp_path, areas=AREAS, people=people))
     assert msgspec.json.decode(msgspec.json.encode(report))["refused"][0]["row"] == 2
     console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
@@ -205,6 +206,7 @@ async def test_a_report_can_be_kept_and_read(empty: House, tmp_path: Path) -> No
     text = console.export_text()
     assert "Nothing was written" in text
     assert "is also on row 3" in text
+    assert all(f"people.csv row {n}, area 'MOON'" in text for n in range(4, 204))
     console.file.close()
 
 

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-SHOWN = 50  # refusals and warnings on a screen; the JSON form has all
+SHOWN = 50  # notes and vanished people on a screen; the JSON form has all
 VALUE_LIMIT = 200
 
 
@@ -91,6 +91,8 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     for warned in report.warnings[:SHOWN]:
         where = f"{warned.file} row {warned.row}" if warned.row else warned.file
         yield Text(f"Note: {where}, {warned.column}: {warned.message}", style="yellow")
+    if len(report.warnings) > SHOWN:
+        yield Text(f"Note: {len(report.warnings) - SHOWN:,} more such notes", style="yellow")
     if report.vanished:
         by_file = Counter(v.file for v in report.vanished)
         said = ", ".join(f"{n} of {file}" for file, n in by_file.items())
@@ -116,12 +118,12 @@ def _counts(report: Report) -> RichTable:
     return table
 
 
-def _refusals(refused: list[Refusal]) -> RichTable:
-    more = len(refused) - SHOWN
-    title = f"Refused ({len(refused):,}; {more:,} more not shown)" if more > 0 else "Refused"
-    table = RichTable("file", "row", "column", "value", "reason", "remedy", title=title)
-    for r in refused[:SHOWN]:
-        table.add_row(
-            Text(r.file), str(r.row), Text(r.column), Text(r.value), Text(r.reason), Text(r.remedy)
-        )
-    return table
+def _refusals(refused: list[Refusal]) -> Text:
+    """All of them, a line each: a cut list would mean another round of corrections."""
+    lines = Text("Refused:")
+    for r in refused:
+        where = f"{r.file} row {r.row}" if r.row else r.file
+        lines.append(f"\n{where}, {r.column}", style="bold red")
+        lines.append(f" {r.value!r}" if r.value else "")
+        lines.append(f": {r.reason}. {r.remedy}")
+    return lines
