@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -30,6 +31,7 @@ FLUSH_MOST = 1000  # events a flush
 READ_MOST = 200  # events a read: a check-in event holds up to 500 people
 RING_EVENTS = 4096
 RING_BYTES = 8 << 20
+REPLAYS = 64  # kept for viewers who come back from the same place
 PATIENCE_S = 5.0
 TRIES = 3
 
@@ -222,6 +224,7 @@ class Feed:
         self._failures = 0
         self._news = asyncio.Event()
         self._urgent = asyncio.Event()
+        self._replays: dict[tuple[int, int], asyncio.Task[list[Message]]] = {}
 
     @property
     def as_of(self) -> float:
@@ -266,9 +269,29 @@ class Feed:
             messages = [await self._render(group) for group in plan(events, self._keys)]
         return [m for m in messages if m is not None]
 
+    async def replay(self, after: int, upto: int) -> list[Message]:
+        """As `render`, once for all who come back from the same place before the feed moves on.
+
+        A server's restart cuts all consoles at the same number.
+        """
+        task = self._replays.get((after, upto))
+        if task is None:
+            if len(self._replays) >= REPLAYS:
+                self._replays.clear()
+            work = self.render(after, upto)
+            task = asyncio.create_task(work, name="replay", context=Context())
+            task.add_done_callback(_hear)
+            self._replays[after, upto] = task
+        try:
+            return await asyncio.shield(task)
+        except Exception:
+            self._replays.pop((after, upto), None)
+            raise
+
     def restart(self, reason: str) -> None:
         """Every viewer must refetch; the feed goes on from where the tail is now."""
         self.at = self._tail.seq
+        self._replays.clear()
         for watcher in self.watchers:
             watcher.taken = min(watcher.taken, self.at)
             watcher.lose(reason)
@@ -307,6 +330,7 @@ class Feed:
         FLUSH.observe(time.monotonic() - began)
 
     def _hand_out(self, messages: Sequence[Message]) -> None:
+        self._replays.clear()
         joined: dict[int, bytes] = {}
         for watcher in self.watchers:
             if not watcher.live:
@@ -321,13 +345,19 @@ class Feed:
 
     def _failed(self, error: Exception) -> None:
         """Keeps trying while the database is away; a defect costs a refetch, not the feed."""
-        LOGGER.warning("flush_failed", kind=type(error).__name__, exc_info=error)
         if isinstance(error, Unavailable | TimeoutError):
-            return
+            return  # the beats stop, so the boards turn stale
+        LOGGER.warning("flush_failed", exc_info=error)
         self._failures += 1
         if isinstance(error, Gap) or self._failures >= TRIES:
             self._failures = 0
             self.restart("error")
+
+
+def _hear(task: asyncio.Task[Any]) -> None:
+    """Takes note of a failure that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Turns:

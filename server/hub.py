@@ -8,7 +8,7 @@ numbered without a gap: see `feed.plan`. No domain is known here: domains hand i
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from prometheus_client import Gauge
 
 from server import errors, log, sse, web
 from server.auth import Authenticator, Scope
+from server.batch import Batcher
 from server.db import PATIENCE, Database
 from server.feed import READ_MOST, RESYNCS, Feed, Gap, Kind, Tail, Turns, join
 from server.sse import EventStream, Watcher
@@ -62,6 +63,10 @@ class Hub:
         self._tails: dict[int, Tail] = {}
         self._seats: set[Seat] = set()
         self._turns = Turns()
+        # Five hundred consoles that come back at once must not take five hundred connections.
+        self._bounds: Batcher[int, tuple[int, int]] = Batcher(
+            self._read_bounds, name="stream bounds", patience=PATIENCE
+        )
         self._group: asyncio.TaskGroup | None = None
         self._closed = False
 
@@ -131,7 +136,7 @@ class Hub:
         tail = self._tails.get(operation_id)
         if tail and tail.is_fresh(FRESH_S) and after is not None and tail.holds(after):
             return self._take_seat(tail, scope, after, check)
-        head, oldest = await self._bounds(operation_id)
+        head, oldest = await self._bounds.submit(operation_id)
         begin = head if after is None else min(after, head)
         tail = self._tails.get(operation_id) or self._follow(operation_id, head)
         tail.wake()
@@ -149,14 +154,15 @@ class Hub:
         self._seats.add(seat)
         return seat
 
-    async def _bounds(self, operation_id: int) -> tuple[int, int]:
-        """The newest event's number, and the oldest kept one's."""
-        try:
-            async with asyncio.timeout(PATIENCE), self._db.transaction(operation_id) as con:
+    async def _read_bounds(self, operations: Sequence[int]) -> Sequence[tuple[int, int]]:
+        """Of each operation the newest event's number, and the oldest kept one's."""
+        bounds: dict[int, tuple[int, int]] = {}
+        for operation_id in set(operations):
+            async with self._db.transaction(operation_id) as con:
                 row = await con.fetchrow(_BOUNDS)
-        except TimeoutError:
-            raise errors.Unavailable("The database does not answer. Come back.") from None
-        return row["head"], row["head"] + 1 if row["oldest"] is None else row["oldest"]
+            oldest = row["head"] + 1 if row["oldest"] is None else row["oldest"]
+            bounds[operation_id] = row["head"], oldest
+        return [bounds[operation_id] for operation_id in operations]
 
     def _follow(self, operation_id: int, head: int) -> Tail:
         tail = Tail(self._db, operation_id, self._kinds, head)
@@ -210,7 +216,7 @@ class Hub:
     async def _catch_up(self, watcher: Watcher, feed: Feed) -> bytes:
         upto = min(feed.at, watcher.seen + READ_MOST)
         try:
-            messages = await feed.render(watcher.seen, upto)
+            messages = await feed.replay(watcher.seen, upto)
         except Gap:
             watcher.lose("old")
             return b""
@@ -230,11 +236,15 @@ class Hub:
         return data or sse.comment(f"at {upto}")
 
     async def _poll_forever(self) -> None:
+        failing = False
         while True:
             try:
                 await self._poll()
+                failing = False
             except Exception as error:
-                LOGGER.warning("stream_poll_failed", kind=type(error).__name__)
+                if not failing:
+                    LOGGER.warning("stream_poll_failing", kind=type(error).__name__)
+                failing = True
             self._beat()
             await asyncio.sleep(POLL_S)
 

@@ -36,7 +36,9 @@ class Run:
             self.at_once -= 1
         if any(self.fates[i] == "batch error" for i in items):
             raise ZeroDivisionError
-        outcomes = [ValueError(i) if self.fates[i] == "own error" else 2 * i for i in items]
+        outcomes: list[int | Exception] = [
+            ValueError(i) if self.fates[i] == "own error" else 2 * i for i in items
+        ]
         return outcomes[1:] if any(self.fates[i] == "short" for i in items) else outcomes
 
     def neighbours(self, item: int) -> list[str]:
@@ -92,7 +94,7 @@ async def test_a_caller_that_leaves_before_its_batch_is_left_out() -> None:
     leaver, stayer = (asyncio.create_task(batcher.submit(i)) for i in (1, 2))
     await asyncio.sleep(0)
     leaver.cancel()
-    assert await asyncio.gather(first, stayer) == [0, 4]
+    assert list(await asyncio.gather(first, stayer)) == [0, 4]
     assert run.batches == [[0], [2]]
 
 
@@ -160,7 +162,7 @@ async def test_a_batch_that_will_not_end_does_not_hold_up_the_rest_for_good() ->
     batcher: Batcher[int, int] = Batcher(run, name="test", patience=0.05)
     with pytest.raises(Unavailable):
         await batcher.submit(0)
-    outcomes = []
+    outcomes: list[int | BaseException] = []
     while len(outcomes) < 5 and 1 not in outcomes:
         outcomes += await asyncio.gather(batcher.submit(1), return_exceptions=True)
     assert outcomes[-1] == 1

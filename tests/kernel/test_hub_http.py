@@ -10,6 +10,7 @@ import pytest
 from server import auth as auth_module
 from server import hub as hub_module
 from server.auth import digest
+from server.db import Database
 from tests.kernel.serving import Line, Site, follow, line, new_token, serving
 from tests.kernel.watching import Toy, Viewer, eventually
 
@@ -198,6 +199,27 @@ async def test_a_stream_cannot_begin_while_the_record_is_away(
                 assert refused.headers["retry-after"] == "2"
             assert time.monotonic() - started < 5
         await con.close()
+
+
+async def test_many_who_come_back_at_once_need_few_connections(
+    database: str, toy: Toy, token: str
+) -> None:
+    small = Database(database, 5)
+    await small.open()
+    for _ in range(5):
+        await toy.say("note", *range(8))
+    viewers = [Viewer(toy) for _ in range(150)]
+    async with serving(small) as site:
+        following = []
+        for viewer in viewers:
+            viewer.last = 7
+            following.append(asyncio.create_task(follow(site.port, token, viewer)))
+        await asyncio.gather(*(v.until(40, 10) for v in viewers))
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+    assert {len(v.messages) for v in viewers} == {33}
+    await small.close()
 
 
 async def test_a_console_follows_across_a_restart(toy: Toy, token: str) -> None:
