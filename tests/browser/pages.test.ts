@@ -1,5 +1,6 @@
 /** What holds for both pages whatever they show: access, directions, width, policy, the document. */
 import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answer, linkPhone, openRollCall, signIn } from './acts.ts';
@@ -155,6 +156,19 @@ describe('what is served', () => {
       expect(html).not.toMatch(/<style|style=|<script(?![^>]*src=)|\son\w+=/);
     },
   );
+
+  test('the phone is there after 60 kB', async () => {
+    const address = `${station.url}/phone/`;
+    const html = await (await fetch(address)).text();
+    const files = [...html.matchAll(/(?:src|href)="(\/phone\/assets\/[^"]+)"/g)].map(
+      ([, path]) => path!,
+    );
+    expect(files.length).toBeGreaterThan(1);
+    const bodies = [html];
+    for (const path of files) bodies.push(await (await fetch(new URL(path, address))).text());
+    const kilobytes = bodies.reduce((sum, body) => sum + gzipSync(body).length, 0) / 1000;
+    expect(kilobytes).toBeLessThan(60);
+  });
 
   test('what the clients were built against still holds', async () => {
     const served: unknown = await (await fetch(`${station.url}/v1/openapi.json`)).json();
