@@ -270,7 +270,10 @@ async def answers(
 
 async def branch(con: Any, person_id: int) -> Branch | None:
     """A warden's or alternate's branch; None for anyone else."""
-    return await _one(con, Branch, SQL.branch, person_id)
+    first = await con.fetchrow(SQL.branch, person_id)
+    if first is None:
+        return None
+    return Branch(first["node"], first["label"], await con.fetchval(SQL.branch_size, person_id))
 
 
 async def operator(con: Any, operator_id: int) -> Operator | None:

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from server.people.roster.tables import COLUMNS
+from server.people.store import SQL
 from tests.people import roster
 from tests.people.house import House
 from tests.people.roster import run
@@ -48,6 +49,8 @@ def good_rosters(draw: st.DrawFn) -> dict[str, Rows]:
     tree = [[f"N{n}", f"N{draw(st.integers(0, n - 1))}" if n else "", draw(NAMES), areas[0][0], "",
              ";".join(draw(some)), ";".join(draw(some))]
             for n in range(draw(st.integers(0, 3)))]  # fmt: skip
+    for node in tree if refs else []:
+        node[4] = draw(st.sampled_from(["", *sorted(set(refs) - set(node[5].split(";")))]))
     return {"areas": areas, "people": people, "tree": draw(st.permutations(tree))}
 
 
@@ -130,7 +133,12 @@ async def test_garbage_is_refused_whole_or_left_out(
 
 
 async def check_invariants(house: House) -> None:
-    """No circle, no family of family, no number of two households."""
+    """No circle, no family of family, no number of two households; branches have one size."""
+    for person_id in await house.sql("SELECT array_agg(person_id) FROM person") or []:
+        size = await house.sql(SQL.branch_size, person_id)
+        assert size == await house.sql(
+            "SELECT count(*) FROM people_of_nodes(ARRAY(SELECT nodes_of_warden($1)))", person_id
+        )  # fmt: skip
     assert await house.sql(
         "SELECT count(*) FROM area WHERE area_id NOT IN (SELECT area_and_below(NULL))"
     ) == 0  # fmt: skip
