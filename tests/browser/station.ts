@@ -18,12 +18,14 @@ interface Hello {
 type Order = 'kill' | 'start' | 'stop';
 
 export class Station {
+  private readonly process: ChildProcess;
   private readonly lines: AsyncIterator<string>;
   private hello!: Hello;
   private phones: [ref: string, code: string][] = [];
   private log = '';
 
-  private constructor(private readonly process: ChildProcess) {
+  private constructor(process: ChildProcess) {
+    this.process = process;
     const reader = createInterface({ input: process.stdout! });
     process.stderr!.on('data', (text) => (this.log = `${this.log}${String(text)}`.slice(-4_000)));
     this.lines = reader[Symbol.asyncIterator]();
