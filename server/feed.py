@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import accumulate, islice, takewhile
 from typing import Any
 
 import msgspec
@@ -31,6 +31,7 @@ FLUSH_MOST = 1000  # events a flush
 READ_MOST = 200  # events a read: a check-in event holds up to 500 people
 RING_EVENTS = 4096
 RING_BYTES = 8 << 20
+CHUNK_BYTES = 1 << 20  # of events' data that is rendered at once, as JSON text
 REPLAYS = 64  # kept for viewers who come back from the same place
 PATIENCE_S = 5.0
 TRIES = 3
@@ -73,6 +74,10 @@ class Message(msgspec.Struct, frozen=True):
     body: bytes
 
 
+# Messages, and the number of the last event they stand for.
+Rendered = tuple[list[Message], int]
+
+
 class Gap(Exception):
     """Events that were asked for are no longer kept."""
 
@@ -98,6 +103,13 @@ def plan(
     ]
 
 
+def _clip(events: list[Event]) -> list[Event]:
+    """As many of the first events as make CHUNK_BYTES, but at least one."""
+    sizes = accumulate(e.size for e in events)
+    fitting = sum(1 for size in takewhile(lambda size: size <= CHUNK_BYTES, sizes))
+    return events[: max(1, fitting)]
+
+
 def join(messages: Sequence[Message], previous: int) -> bytes:
     """Messages as bytes for a viewer whose last message had the id `previous`."""
     frames = []
@@ -111,7 +123,12 @@ class Tail:
     """One operation's events as far as this process has read them, the newest kept in memory."""
 
     def __init__(
-        self, database: Database, operation_id: int, kinds: Mapping[str, Kind], head: int
+        self,
+        database: Database,
+        operation_id: int,
+        kinds: Mapping[str, Kind],
+        turns: "Turns",
+        head: int,
     ) -> None:
         self.operation_id = operation_id
         self.seq = head
@@ -120,6 +137,7 @@ class Tail:
         self.feeds: dict[Scope, Feed] = {}
         self.task: asyncio.Task[None] | None = None
         self._db = database
+        self._turns = turns
         self._urgent = {k.name for k in kinds.values() if k.urgent}
         self._ring: deque[Event] = deque()
         self._bytes = 0
@@ -171,9 +189,10 @@ class Tail:
         return events
 
     async def _read(self) -> None:
-        after, era, began = self.seq, self.era, time.monotonic()
-        async with self._db.transaction(self.operation_id, lane="panic") as con:
-            events = await stream.read_after(con, after, READ_MOST)
+        async with self._turns.of("read"):
+            after, era, began = self.seq, self.era, time.monotonic()
+            async with self._db.transaction(self.operation_id, lane="panic") as con:
+                events = await stream.read_after(con, after, READ_MOST)
         if self.era != era:
             return
         if events and events[0].seq != after + 1:
@@ -222,9 +241,10 @@ class Feed:
         self._flushed = 0.0
         self._beaten = 0.0
         self._failures = 0
+        self._behind = False
         self._news = asyncio.Event()
         self._urgent = asyncio.Event()
-        self._replays: dict[tuple[int, int], asyncio.Task[list[Message]]] = {}
+        self._replays: dict[tuple[int, int], asyncio.Task[Rendered]] = {}
 
     @property
     def as_of(self) -> float:
@@ -258,18 +278,19 @@ class Feed:
                 self._failed(error)
                 await asyncio.sleep(FLUSH_S)
 
-    async def render(self, after: int, upto: int, turn: str = "catch-up") -> list[Message]:
+    async def render(self, after: int, upto: int, turn: str = "catch-up") -> Rendered:
         """The messages of this scope for the events after `after` up to `upto`, oldest first.
 
         What the scope does not see is left out, and covered by the next message's `from`.
+        Many large events are not taken at once: the second value is how far this went.
         Raises Gap, Unavailable, and whatever a domain's render raises.
         """
         async with self._turns.of(turn), asyncio.timeout(PATIENCE_S):
-            events = await self._tail.between(after, upto)
+            events = _clip(await self._tail.between(after, upto))
             messages = [await self._render(group) for group in plan(events, self._keys)]
-        return [m for m in messages if m is not None]
+        return [m for m in messages if m is not None], events[-1].seq
 
-    async def replay(self, after: int, upto: int) -> list[Message]:
+    async def replay(self, after: int, upto: int) -> Rendered:
         """As `render`, once for all who come back from the same place before the feed moves on.
 
         A server's restart cuts all consoles at the same number.
@@ -311,8 +332,7 @@ class Feed:
             await self._news.wait()
         await asyncio.sleep(self._flushed + URGENT_S - time.monotonic())
         pause = self._flushed + FLUSH_S - time.monotonic()
-        behind = self._tail.seq - self.at > FLUSH_MOST
-        if pause > 0 and not behind and not self._urgent.is_set():
+        if pause > 0 and not self._behind and not self._urgent.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._urgent.wait(), pause)
 
@@ -320,12 +340,13 @@ class Feed:
         self._flushed = began = time.monotonic()
         era, turn = self._tail.era, "urgent" if self._urgent.is_set() else "flush"
         self._urgent.clear()
-        upto = min(self._tail.seq, self.at + FLUSH_MOST)
-        as_of = self._tail.as_of if upto == self._tail.seq else self._as_of
-        messages = await self.render(self.at, upto, turn)
+        newest, as_of = self._tail.seq, self._tail.as_of
+        messages, upto = await self.render(self.at, min(newest, self.at + FLUSH_MOST), turn)
         if self._tail.era != era:
             return
-        self.at, self._as_of = upto, as_of
+        self.at, self._behind = upto, upto < newest
+        if not self._behind:
+            self._as_of = as_of
         self._hand_out(messages)
         FLUSH.observe(time.monotonic() - began)
 
@@ -364,9 +385,10 @@ class Turns:
     """How many renders may use the database at once, so that no sort of work starves another."""
 
     def __init__(self) -> None:
-        most = {"urgent": 4, "flush": 3, "catch-up": 3}
+        # One read and one poll at a time leave panics a connection of their lane.
+        most = {"read": 1, "urgent": 4, "flush": 3, "catch-up": 3}
         self._by_sort = {sort: asyncio.Semaphore(n) for sort, n in most.items()}
 
     def of(self, sort: str) -> asyncio.Semaphore:
-        """The turnstile of a sort of work: urgent, flush or catch-up."""
+        """The turnstile of a sort of work: read, urgent, flush or catch-up."""
         return self._by_sort[sort]

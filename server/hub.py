@@ -165,7 +165,7 @@ class Hub:
         return [bounds[operation_id] for operation_id in operations]
 
     def _follow(self, operation_id: int, head: int) -> Tail:
-        tail = Tail(self._db, operation_id, self._kinds, head)
+        tail = Tail(self._db, operation_id, self._kinds, self._turns, head)
         tail.task = self._start(tail.run(), f"tail of operation {operation_id}")
         self._tails[operation_id] = tail
         return tail
@@ -216,7 +216,7 @@ class Hub:
     async def _catch_up(self, watcher: Watcher, feed: Feed) -> bytes:
         upto = min(feed.at, watcher.seen + READ_MOST)
         try:
-            messages = await feed.replay(watcher.seen, upto)
+            messages, upto = await feed.replay(watcher.seen, upto)
         except Gap:
             watcher.lose("old")
             return b""

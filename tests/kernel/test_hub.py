@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from server import feed as feed_module
 from server import hub as hub_module
 from server import sse
 from server.auth import Scope
@@ -168,6 +169,24 @@ async def test_one_message_larger_than_the_queue_still_arrives(
         await toy.say("note", 1, text="x" * 5000)
         await viewer.until(1)
     assert viewer.resyncs == []
+
+
+async def test_many_large_events_are_rendered_in_bounded_chunks(
+    toy: Toy, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "CHUNK_BYTES", 10_000)
+    for _ in range(10):
+        await toy.count([1])
+        await toy.say("note", 1, text="x" * 3000)
+    async with watching(hub, Viewer(toy), 0) as late:
+        await late.until(20)
+        last = await toy.say("note", *[2] * 30, text="y" * 2500)
+        hub.wake(toy.operation_id)
+        started = time.monotonic()
+        await late.until(last)
+        assert time.monotonic() - started < 2, "a feed that is behind does not pause"
+    assert 3 <= late.kinds().count("count") <= 6, "merged within a chunk"
+    assert late.kinds().count("note") == 40
 
 
 async def test_a_number_from_the_future_means_another_record_so_refetch(toy: Toy, hub: Hub) -> None:
