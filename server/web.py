@@ -5,6 +5,7 @@ shell authenticates, authorises, decodes strictly and encodes; the OpenAPI docum
 from the same list. Handlers see typed structs only.
 """
 
+import asyncio
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -97,7 +98,8 @@ class Endpoint:
 
     `decode` replaces the strict decoder of `body` where one type can't say what is taken; it
     gets the raw bytes, answers for NULs and raises Problem. `lenient` endpoints must take
-    anything: panics.
+    anything: panics. After `within_s` seconds, the sending of the body aside, the caller is told
+    to send it again, whatever is stuck.
     """
 
     method: str
@@ -112,6 +114,7 @@ class Endpoint:
     decode: Callable[[bytes], Any] | None = None
     lenient: bool = False
     media: str = "application/json"
+    within_s: float = 30.0
 
 
 class Shell:
@@ -128,32 +131,40 @@ class Shell:
         """Serves one request; every refusal goes through `answer_problem`."""
         request_id = uuid.uuid4().hex
         structlog.contextvars.bind_contextvars(request=request_id)
-        sent = _SentMark(send)
+        line = _Line(send, request_id)
         try:
-            reply = await self._serve(scope, receive)
-            await _answer(reply, scope, receive, sent, request_id)
+            reply = await self._serve(scope, receive, line)
+            await _answer(reply, scope, receive, line, request_id)
         except errors.Problem as problem:
-            await answer_problem(problem, sent, request_id)
+            await answer_problem(problem, line, request_id)
+        except asyncio.CancelledError:
+            if not line.late:
+                raise
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]
         except Exception:
             LOGGER.exception("unexpected", path=scope["path"], method=scope["method"])
-            if not sent.started:
+            if not line.started:
                 await _send_json(
-                    sent, 500, errors.unexpected(request_id), PROBLEM_HEADERS, request_id
+                    line, 500, errors.unexpected(request_id), PROBLEM_HEADERS, request_id
                 )
         finally:
+            line.end()
             structlog.contextvars.clear_contextvars()
 
-    async def _serve(self, scope: Scope, receive: Receive) -> Reply:
+    async def _serve(self, scope: Scope, receive: Receive, line: "_Line") -> Reply:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         endpoint = self._by_method.get(method)
         if endpoint is None:
             raise errors.MethodNotAllowed(f"Use {' or '.join(sorted(self._by_method))}.")
+        line.run(endpoint.within_s)
         headers = dict(scope["headers"])
         token, by_cookie = _token(headers)
         who = await self._who(endpoint, token, by_cookie, headers)
         body: Any = None
         if endpoint.body is not None:
+            left = line.hold()
             raw = await read_body(receive, headers, endpoint.body_limit)
+            line.run(left)
             body = self._decode(endpoint, headers, raw)
         call = Call(
             who=who,
@@ -197,16 +208,54 @@ class Shell:
         return body
 
 
-class _SentMark:
-    """Remembers whether a response has begun: after that no refusal can be sent."""
+class _Line:
+    """The way back to one caller: for the handler's answer, or for a 503 once its time is up.
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    Then the handler is cancelled and nothing more is sent; the caller's repeat finds out what
+    became of it.
+    """
+
+    def __init__(self, send: Send, request_id: str) -> None:
         self.started = False
+        self.late = False
+        self._send = send
+        self._request_id = request_id
+        self._task = asyncio.current_task()
+        self._timer: asyncio.TimerHandle | None = None
+        self._giving_up: asyncio.Task[None] | None = None
 
     async def __call__(self, message: Message) -> None:
-        self.started = True
-        await self._send(message)
+        if not self.late:
+            self.started = True
+            await self._send(message)
+
+    def run(self, seconds: float) -> None:
+        """Lets the time run: so many seconds are left."""
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
+
+    def hold(self) -> float:
+        """Stops the time; returns the seconds that were left."""
+        if self._timer is None:
+            return 0.0
+        self._timer.cancel()
+        return max(0.0, self._timer.when() - asyncio.get_running_loop().time())
+
+    def end(self) -> None:
+        """The handler is done: nothing is left to be cancelled."""
+        self.hold()
+        self._task = None
+
+    def _expire(self) -> None:
+        if not self.started:
+            self.late = True
+            self._giving_up = asyncio.create_task(self._give_up(), name="late answer")
+
+    async def _give_up(self) -> None:
+        LOGGER.warning("request_late", request=self._request_id)
+        problem = errors.Unavailable("This takes too long just now. Send it again.")
+        await answer_problem(problem, self._send, self._request_id)
+        if self._task is not None:
+            self._task.cancel()
 
 
 def check_csrf(token: str, headers: dict[bytes, bytes]) -> None:

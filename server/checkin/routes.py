@@ -28,6 +28,7 @@ from server.people.reporters import Resolved, resolve_reporters
 from server.web import Call, Endpoint, Reply, plausible
 
 BATCH_LIMIT = 512 * 1024
+WITHIN_S = 4.7  # promise 2: whoever cannot be recorded is told so within 5 s
 _ONE = msgspec.json.Decoder(CheckinIn)
 About = tuple[int, str, str] | Problem  # person id, ref and in what capacity; or a refusal
 
@@ -195,6 +196,7 @@ def endpoints(database: Database, collector: Collector) -> list[Endpoint]:
             body=CheckinIn | CheckinBatch,
             decode=decode,
             body_limit=BATCH_LIMIT,
+            within_s=WITHIN_S,
         ),
         Endpoint(
             "GET",
