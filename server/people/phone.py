@@ -27,24 +27,21 @@ Answers = dict[tuple[UUID, int], store.LatestAnswer]
 async def view(db: Database, who: Principal) -> SelfOut:
     """All a phone shows, as of one moment. A sponsor sees her family's answers, not the reverse."""
     async with db.transaction(who.operation_id, snapshot=True) as con:
-        me = await store.person_by_id(con, _person_id(who))
+        me = await store.me(con, _person_id(who))
         if me is None:
             raise NotFound("This person is no longer on the roster.")
         relatives = await _relatives(con, me)
         family = [r for r in relatives if r.sponsor_id == me.person_id]
         alerts = await store.open_alerts(con, me.person_id)
-        people = [me.person_id, *(r.person_id for r in family)]
-        answers = await store.answers(con, [a.alert_id for a in alerts], people)
+        answers = await _answers(con, alerts, [me.person_id, *(r.person_id for r in family)])
         branch = await store.branch(con, me.person_id)
-        operation = await store.operation(con)
-        now = await store.database_time(con)
     return SelfOut(
         person=_person(me),
-        operation=OperationOut(operation.code, operation.name, operation.timezone),
+        operation=OperationOut(me.operation, me.operation_name, me.timezone),
         household=[_member(me, r) for r in relatives],
         alerts=[_alert(a, me, family, answers) for a in alerts],
         branch=None if branch is None else BranchOut(branch.node, branch.label, branch.members),
-        server_time=now,
+        server_time=me.now,
     )
 
 
@@ -71,18 +68,24 @@ def _person_id(who: Principal) -> int:
     return who.person_id
 
 
-async def _relatives(con: Any, me: store.Person) -> list[store.Relative]:
+async def _relatives(con: Any, me: store.Me) -> list[store.Relative]:
     """The others of my household, my sponsor first."""
     household = await store.household(con, me.sponsor_id or me.person_id)
     return [r for r in household if r.person_id != me.person_id]
 
 
-def _person(me: store.Person) -> SelfPerson:
+async def _answers(con: Any, alerts: Sequence[store.OpenAlert], people: Sequence[int]) -> Answers:
+    if not alerts:
+        return {}
+    return await store.answers(con, [a.alert_id for a in alerts], people)
+
+
+def _person(me: store.Me) -> SelfPerson:
     area = AreaName(me.area, me.area_name)
     return SelfPerson(me.ref, me.name, me.category, area, me.agency, me.language)
 
 
-def _member(me: store.Person, other: store.Relative) -> HouseholdMember:
+def _member(me: store.Me, other: store.Relative) -> HouseholdMember:
     return HouseholdMember(
         ref=other.ref,
         name=other.name,
@@ -93,7 +96,7 @@ def _member(me: store.Person, other: store.Relative) -> HouseholdMember:
 
 
 def _alert(
-    alert: store.OpenAlert, me: store.Person, family: Sequence[store.Relative], answers: Answers
+    alert: store.OpenAlert, me: store.Me, family: Sequence[store.Relative], answers: Answers
 ) -> SelfAlert:
     asked = [r for r in family if (alert.alert_id, r.person_id) in answers]
     return SelfAlert(

@@ -79,8 +79,18 @@ FROM person p
 JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id
 JOIN agency g ON g.operation_id = p.operation_id AND g.agency_id = p.agency_id
 LEFT JOIN person s ON s.operation_id = p.operation_id AND s.person_id = p.sponsor_id
-WHERE p.operation_id = current_operation() AND p.merged_into IS NULL
-  AND (p.ref = $1 OR p.person_id = $2)
+WHERE p.operation_id = current_operation() AND p.merged_into IS NULL AND p.ref = $1
+
+-- name: me
+-- A phone's person in words, with the operation and the database's time: one round trip.
+SELECT p.person_id, p.ref, p.name, p.category, p.sponsor_id, p.language, a.code AS area,
+       a.name AS area_name, g.name AS agency, o.code AS operation, o.name AS operation_name,
+       o.timezone, clock_timestamp() AS now
+FROM person p
+JOIN operation o ON o.operation_id = p.operation_id
+JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id
+JOIN agency g ON g.operation_id = p.operation_id AND g.agency_id = p.agency_id
+WHERE p.operation_id = current_operation() AND p.merged_into IS NULL AND p.person_id = $1
 
 -- name: people_by_ref
 -- The same for many refs at once, without the words.
@@ -348,7 +358,3 @@ SELECT count(DISTINCT p.person_id)::int FROM direct d CROSS JOIN LATERAL (
   WHERE f.operation_id = current_operation() AND f.sponsor_id = d.person_id
     AND f.merged_into IS NULL
   OFFSET 0) p
-
--- name: database_time
--- The clock that deadlines run on.
-SELECT clock_timestamp()

@@ -81,6 +81,24 @@ class Person(msgspec.Struct, frozen=True):
     sponsor: str | None
 
 
+class Me(msgspec.Struct, frozen=True):
+    """A phone's person, her operation in words, and the database's time."""
+
+    person_id: int
+    ref: str
+    name: str
+    category: str
+    sponsor_id: int | None
+    language: str | None
+    area: str
+    area_name: str
+    agency: str
+    operation: str
+    operation_name: str
+    timezone: str
+    now: datetime
+
+
 class PersonKey(msgspec.Struct, frozen=True):
     """A person by her ids alone."""
 
@@ -226,12 +244,12 @@ async def person_by_ref(con: Any, ref: str) -> Person | None:
     """A person by ref; None where there is none or she was merged into another."""
     if not rules.storable(ref):
         return None
-    return await _one(con, Person, SQL.person, ref, None)
+    return await _one(con, Person, SQL.person, ref)
 
 
-async def person_by_id(con: Any, person_id: int) -> Person | None:
-    """The same by id."""
-    return await _one(con, Person, SQL.person, None, person_id)
+async def me(con: Any, person_id: int) -> Me | None:
+    """A phone's person; None where she was merged into another."""
+    return await _one(con, Me, SQL.me, person_id)
 
 
 async def people_by_ref(con: Any, refs: Sequence[str]) -> dict[str, PersonKey]:
@@ -297,12 +315,6 @@ async def area_id(con: Any, code: str) -> int | None:
         return None
     found: int | None = await con.fetchval(SQL.area_by_code, code)
     return found
-
-
-async def database_time(con: Any) -> datetime:
-    """The clock that deadlines run on."""
-    now: datetime = await con.fetchval(SQL.database_time)
-    return now
 
 
 async def audit(con: Any, actor: str, action: str, subject: str, **detail: Any) -> None:
