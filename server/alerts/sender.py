@@ -7,6 +7,7 @@ same id. Nothing is sent later than its lease allows, so two workers never hold 
 """
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import defaultdict
@@ -14,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 from prometheus_client import Counter as Metric
 from pyfcm.errors import FCMError
@@ -24,7 +26,7 @@ from server.alerts.channels.fcm import FcmChannel
 from server.alerts.deliveries.progress import Progress
 from server.alerts.deliveries.store import SQL
 from server.config import Settings
-from server.db import Database
+from server.db import Database, retried
 from server.errors import Unavailable
 
 LOGGER = log.get("sender")
@@ -81,6 +83,8 @@ class Sender:
         self._told: list[Told] = []
         self._progress = Progress(database)
         self._stopping = asyncio.Event()
+        self._claims_ended = asyncio.Event()
+        self._flushing = asyncio.Lock()
         self._idle = asyncio.Event()
         self._busy = 0
 
@@ -91,6 +95,7 @@ class Sender:
                 tasks.create_task(self._send_forever(), name=f"sender {n}")
             tasks.create_task(self._flush_forever(), name="delivery outcomes")
             await self._claim_forever()
+            self._claims_ended.set()
             await asyncio.Event().wait()  # finished by `finish` and the supervisor's cancel
 
     async def stop_claiming(self) -> None:
@@ -99,6 +104,7 @@ class Sender:
 
     async def finish(self) -> None:
         """Lets what is in flight end, gives back the rest, writes all outcomes."""
+        await _within(self._claims_ended, 1.0)
         while not self._queue.empty():
             self._told.append(_put_back(self._queue.get_nowait().claim))
         if self._busy:
@@ -114,7 +120,8 @@ class Sender:
             try:
                 found = await self._claim()
                 pause = IDLE_S
-            except Unavailable:
+            except (Unavailable, asyncpg.PostgresError) as error:
+                LOGGER.warning("claim_failed", kind=type(error).__name__)
                 found, pause = False, min(pause * 2, 5.0)
             if not found:
                 await _within(self._stopping, pause)
@@ -195,22 +202,26 @@ class Sender:
 
     async def _flush(self) -> None:
         """Writes outcomes, one transaction an operation; what can't be written is kept."""
-        told, self._told = self._told, []
-        by_operation: defaultdict[int, list[Told]] = defaultdict(list)
-        for t in told:
-            by_operation[t.claim.operation_id].append(t)
-        for operation_id, own in by_operation.items():
-            try:
-                await write_outcomes(self._db, operation_id, own)
-            except Unavailable:
-                # kept until the lease is over: from then on somebody else has it
-                limit = time.monotonic() - (LEASE.total_seconds() - SEND_BY_S)
-                self._told += [t for t in own if t.claim.send_by > limit]
-                LOGGER.warning("outcomes_not_written", deliveries=len(own))
-                await asyncio.sleep(0.2)
-            else:
-                for alert_id in {t.claim.alert_id for t in own}:
-                    self._progress.touch(operation_id, alert_id)
+        async with self._flushing:
+            told, self._told = self._told, []
+            by_operation: defaultdict[int, list[Told]] = defaultdict(list)
+            for t in told:
+                by_operation[t.claim.operation_id].append(t)
+            for operation_id, own in by_operation.items():
+                await self._write(operation_id, own)
+
+    async def _write(self, operation_id: int, told: list[Told]) -> None:
+        try:
+            await write_outcomes(self._db, operation_id, told)
+        except (Unavailable, asyncpg.PostgresError) as error:
+            LOGGER.warning("outcomes_not_written", kind=type(error).__name__, count=len(told))
+            # kept until the lease is over: from then on somebody else has it
+            limit = time.monotonic() - (LEASE.total_seconds() - SEND_BY_S)
+            self._told += [t for t in told if t.claim.send_by > limit]
+            await asyncio.sleep(0.2)
+        else:
+            for alert_id in {t.claim.alert_id for t in told}:
+                self._progress.touch(operation_id, alert_id)
 
 
 UNKNOWN = "unknown: "
@@ -232,6 +243,7 @@ def verdict(outcome: Outcome, attempt: int, again: bool, chance: float) -> tuple
     return "queued", max(wait, outcome.retry_after or 0.0) * (1 + 0.25 * chance)
 
 
+@retried
 async def write_outcomes(db: Database, operation_id: int, told: list[Told]) -> None:
     """One transaction: the deliveries' states, and what was learnt of their addresses."""
     rows = [
@@ -284,10 +296,10 @@ def _ready(claim: Claimed, row: Any) -> Ready:
 
 async def _within(event: asyncio.Event, seconds: float) -> None:
     """Waits for an event, but not longer than so many seconds."""
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
+    # not wait_for: in Python 3.11 it can swallow a cancellation that comes with the event
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def open_sender(database: Database, settings: Settings) -> Sender:
