@@ -176,6 +176,15 @@ class Database:
             return [r[0] for r in await con.fetch("SELECT list_operations()")]
 
 
+async def confirm(con: Any) -> None:
+    """Makes this transaction's commit wait until all it has seen is durable on the replicas too.
+
+    A repeat that is answered from the record writes nothing, so its commit would wait for
+    nothing: but the first write may be one whose replication was never confirmed.
+    """
+    await con.execute("SELECT pg_logical_emit_message(true, 'muster', '')")
+
+
 async def _roll_back(con: Any) -> None:
     if con.is_closed():
         return

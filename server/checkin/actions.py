@@ -20,7 +20,7 @@ from server.batch import Batcher
 from server.checkin import rules, store
 from server.checkin.rules import Report
 from server.checkin.store import Move, Recorded
-from server.db import CONFLICT, Database, retried
+from server.db import CONFLICT, Database, confirm, retried
 from server.errors import BadInput, Clash, NotFound, Problem
 
 Outcome = tuple[Recorded, bool]  # the record, and whether this request made it
@@ -102,6 +102,8 @@ async def record_batch(
         stored = await store.earlier(con, again) if again else {}
         if new:
             await _count(con, new, questions, received_at)
+        elif again:
+            await confirm(con)
     if len(new) == len(reports):
         return [(_recorded(row, received_at), True) for row in new]
     made = {row[0].checkin_id: _recorded(row, received_at) for row in new}
