@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from server import db
@@ -28,16 +29,25 @@ async def seeded(dsn: str, people: int, code: str = "TEST") -> AsyncIterator[Sta
         await database.close()
 
 
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """A folder that a database server of another user can reach, unlike pytest's."""
+    with tempfile.TemporaryDirectory(prefix="muster-promise-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @asynccontextmanager
-async def own_postgres(folder: Path) -> AsyncIterator[EmbeddedPostgres]:
+async def own_postgres() -> AsyncIterator[EmbeddedPostgres]:
     """A migrated Postgres that no other test uses, so that it may be stopped and killed."""
-    server = EmbeddedPostgres(folder)
-    await asyncio.to_thread(server.start)
-    try:
-        await db.migrate(server.dsn)
-        yield server
-    finally:
-        await asyncio.to_thread(server.stop, "immediate")
+    with own_folder() as folder:
+        server = EmbeddedPostgres(folder)
+        await asyncio.to_thread(server.start)
+        try:
+            await db.migrate(server.dsn)
+            yield server
+        finally:
+            await asyncio.to_thread(server.stop, "immediate")
 
 
 @asynccontextmanager

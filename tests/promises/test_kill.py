@@ -12,13 +12,19 @@ test and no setting turns off.
 
 import asyncio
 import random
-from pathlib import Path
 
 import asyncpg
 
 from server.embedded import EmbeddedPostgres
 from tests.promises.crowd import Crowd, phones
-from tests.promises.places import LONG, HomeServer, kill_postmaster, own_postgres, seeded
+from tests.promises.places import (
+    LONG,
+    HomeServer,
+    kill_postmaster,
+    own_folder,
+    own_postgres,
+    seeded,
+)
 from tests.promises.record import check_counts, check_reports, lost
 from tests.support.live import LiveServer
 
@@ -39,8 +45,8 @@ def strike(server: LiveServer, postgres: EmbeddedPostgres, victim: str) -> None:
         server.start()
 
 
-async def test_no_acknowledged_report_is_lost_by_sigkill(tmp_path: Path) -> None:
-    async with own_postgres(tmp_path) as postgres, seeded(postgres.dsn, 200) as place:
+async def test_no_acknowledged_report_is_lost_by_sigkill() -> None:
+    async with own_postgres() as postgres, seeded(postgres.dsn, 200) as place:
         alert_id = await place.open_rollcall()
         own = await phones(place, WRITERS)
         with LiveServer(postgres.dsn, role="api") as server:
@@ -64,28 +70,33 @@ async def test_no_acknowledged_report_is_lost_by_sigkill(tmp_path: Path) -> None
     print(f"{crowd.ledger.repeats} repeats, answers {dict(crowd.ledger.answers)}")
 
 
-async def test_a_server_starts_its_own_database_again(tmp_path: Path) -> None:
+async def test_a_server_starts_its_own_database_again() -> None:
     """On a single box nobody else does: first the database is killed, then everything."""
-    server = HomeServer(tmp_path)
-    await asyncio.to_thread(server.start)
-    try:
-        async with seeded(server.postgres.dsn, 200) as place:
-            alert_id = await place.open_rollcall()
-            async with Crowd([server.url], await phones(place, WRITERS)) as crowd:
-                async with crowd.writing(WRITERS):
-                    await crowd.until_acknowledged(200)
-                    await asyncio.to_thread(kill_postmaster, server.postgres)
-                    await crowd.until_acknowledged(200)
-                    await asyncio.to_thread(server.kill)
-                    await asyncio.to_thread(server.start)
-                    await crowd.until_acknowledged(200)
-                await crowd.settle()
-                await check_reports(place, crowd.ledger)
-                await check_counts(place, alert_id)
-    finally:
-        status, _ = await asyncio.to_thread(server.terminate)
-    assert status == 0
-    assert not server.postgres.running(), "the database outlived its server"
+    with own_folder() as folder:
+        server = HomeServer(folder)
+        await asyncio.to_thread(server.start)
+        try:
+            await survives(server)
+        finally:
+            status, _ = await asyncio.to_thread(server.terminate)
+        assert status == 0
+        assert not server.postgres.running(), "the database outlived its server"
+
+
+async def survives(server: HomeServer) -> None:
+    async with seeded(server.postgres.dsn, 200) as place:
+        alert_id = await place.open_rollcall()
+        async with Crowd([server.url], await phones(place, WRITERS)) as crowd:
+            async with crowd.writing(WRITERS):
+                await crowd.until_acknowledged(200)
+                await asyncio.to_thread(kill_postmaster, server.postgres)
+                await crowd.until_acknowledged(200)
+                await asyncio.to_thread(server.kill)
+                await asyncio.to_thread(server.start)
+                await crowd.until_acknowledged(200)
+            await crowd.settle()
+            await check_reports(place, crowd.ledger)
+            await check_counts(place, alert_id)
 
 
 async def repeats_change_nothing(crowd: Crowd) -> None:
@@ -96,9 +107,9 @@ async def repeats_change_nothing(crowd: Crowd) -> None:
     assert crowd.ledger.answers["200"] - before == len(known)
 
 
-async def test_without_durable_commits_the_same_check_finds_the_loss(tmp_path: Path) -> None:
+async def test_without_durable_commits_the_same_check_finds_the_loss() -> None:
     """The mechanism taken away: COMMIT no longer waits for the disk."""
-    async with own_postgres(tmp_path) as postgres:
+    async with own_postgres() as postgres:
         con = await asyncpg.connect(postgres.dsn)
         await con.execute("ALTER DATABASE muster SET synchronous_commit = off")
         await con.close()
