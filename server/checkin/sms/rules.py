@@ -1,0 +1,96 @@
+"""What a text message means. Pure.
+
+An unknown is never taken for a known: only a text that says one thing clearly is a status. A
+word for help anywhere is a call for help, whatever else the text says.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from server.checkin.sms import words
+
+# No 0/O, 1/I/L, 5/S, 2/Z, 8/B pairs remain: whichever is typed, the same code is meant.
+CODE_ALPHABET = "34679ACDEFGHJKMNPQRTUVWXY"
+CODE_LENGTH = 4
+MOST_PEOPLE = 30
+Status = Literal["safe", "need_help", "away"]
+
+_CODE = re.compile(rf"[{CODE_ALPHABET.lower()}]{{{CODE_LENGTH}}}")
+_CHINESE = re.compile(r"([\u3400-\u9fff]+)")
+_ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ة": "ه", "ى": "ي", "ـ": None})
+
+
+class Understood(msgspec.Struct, frozen=True):
+    """What a text says.
+
+    status None: nothing clear. code: the answer code given, in capitals. people: how many the
+    sender answers for, herself included ("SAFE 4"). stop: wants no more texts.
+    """
+
+    status: Status | None = None
+    code: str | None = None
+    people: int | None = None
+    stop: bool = False
+
+
+def tidy(text: str) -> list[str]:
+    """The words of a text: lower case, no accents, no marks of direction, digits as 0-9.
+
+    Chinese has no spaces: a run of it is one word, and its pieces are looked for in it.
+    """
+    plain = unicodedata.normalize("NFKD", text.casefold()).translate(_ARABIC)
+    letters = (_letter(c) for c in plain)
+    spaced = _CHINESE.sub(r" \1 ", "".join(letters))
+    return spaced.split()
+
+
+def _letter(c: str) -> str:
+    kind = unicodedata.category(c)
+    if kind in ("Mn", "Cf", "Cc", "Lm") and c not in "\n\t\r":
+        return ""
+    if kind == "Nd":
+        return str(unicodedata.digit(c))
+    return c if kind[0] == "L" else " "
+
+
+def understand(text: str) -> Understood:
+    """Reads a text in any of the six languages."""
+    found = tidy(text)
+    code = next((w.upper() for w in reversed(found) if _is_code(w)), None)
+    people = next((int(w) for w in found if w.isdigit() and 0 < int(w) <= MOST_PEOPLE), None)
+    said = [w for w in found if not w.isdigit() and w.upper() != code]
+    if len(said) == 1 and said[0] in words.STOP:
+        return Understood(stop=True)
+    return Understood(status=_status(said), code=code, people=people)
+
+
+def _is_code(word: str) -> bool:
+    """Four letters of the alphabet, at least one a digit: no word of any language."""
+    return bool(_CODE.fullmatch(word)) and any(c.isdigit() for c in word)
+
+
+def _status(said: Sequence[str]) -> Status | None:
+    if _holds(said, words.HELP):
+        return "need_help"
+    if _holds(said, words.NEGATIONS, chinese=True):
+        return None
+    safe, away = _holds(said, words.SAFE), _holds(said, words.AWAY)
+    if safe == away:
+        return None  # neither, or both at once
+    return "safe" if safe else "away"
+
+
+def _holds(said: Sequence[str], phrases: frozenset[str], *, chinese: bool = False) -> bool:
+    """Whether a phrase stands among the words, or within a run of Chinese."""
+    line = f" {' '.join(said)} "
+    runs = [w for w in said if _CHINESE.fullmatch(w)]
+    for phrase in phrases:
+        if f" {phrase} " in line:
+            return True
+        if any(phrase in run and (not chinese or run not in words.AWAY) for run in runs):
+            return True
+    return False

@@ -1,0 +1,39 @@
+"""The words people answer with, in six languages, in the form `rules.tidy` gives them.
+
+Only whole words and phrases count. A negation anywhere takes a text out of `safe` and `away`:
+"not safe" must never be read as safe.
+"""
+
+SAFE = frozenset({
+    "safe", "ok", "okay",
+    "sauf", "sauve", "sain et sauf", "saine et sauve", "en securite",
+    "salvo", "a salvo", "seguro", "segura", "estoy bien",
+    "امن", "امنه", "بامان", "سالم", "سالمه", "بخير",
+    "в безопасности", "безопасно", "цел", "цела", "жив", "жива",
+    "安全", "平安",
+})  # fmt: skip
+HELP = frozenset({
+    "help", "sos", "mayday", "danger", "injured", "hurt",
+    "aide", "secours", "blesse", "blessee",
+    "ayuda", "socorro", "auxilio", "herido", "herida",
+    "مساعده", "ساعدوني", "نجده", "النجده", "مصاب", "مصابه",
+    "помогите", "помощь", "спасите", "сос", "ранен", "ранена",
+    "求助", "救命", "求救", "帮助", "需要帮助", "受伤",
+})  # fmt: skip
+AWAY = frozenset({
+    "away",
+    "absent", "absente", "en conge",
+    "fuera", "ausente",
+    "بعيد", "بعيده", "غايب", "غايبه",
+    "уехал", "уехала", "в отъезде",
+    "离开", "外出", "不在",
+})  # fmt: skip
+NEGATIONS = frozenset({
+    "not", "no", "never", "isnt", "isn", "arent", "aren", "dont", "don", "cannot", "cant", "unsafe",
+    "non", "pas", "ne", "ni", "jamais",
+    "sin", "nunca", "tampoco",
+    "لا", "ليس", "ليست", "لست", "غير", "لم", "لن",
+    "не", "нет", "ни",
+    "不", "没", "没有", "未", "无",
+})  # fmt: skip
+STOP = frozenset({"stop", "unsubscribe", "arret", "alto", "توقف", "стоп", "停止"})
