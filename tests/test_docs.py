@@ -198,7 +198,8 @@ def test_the_drawn_states_are_the_real_ones() -> None:
     [listed] = re.findall(r"CHECK \(state IN\s+\(([^)]*)\)\)", table)[:1]
     real = set(re.findall(r"'(\w+)'", listed))
     text = page("docs/deliveries.md")
-    shown = set(re.findall(r"^    (\w+) -->", text, re.MULTILINE))
+    drawing = [line.split(" : ")[0] for line in fenced(text) if " --> " in line]
+    shown = set(re.findall(r"\w+", " ".join(drawing)))
     told = {cells[0].strip("` ") for cells in rows(section(text, "The states"))}
     assert shown == real == told
 
