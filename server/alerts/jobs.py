@@ -1,8 +1,9 @@
-"""The jobs of this room: opening, expiry, settling what an end left half way."""
+"""The jobs of this room: opening, expiry, and settling what was left half way."""
 
 from uuid import UUID
 
 from server.alerts import ending, opening
+from server.alerts.members import merging
 from server.db import Database
 from server.jobs import Handler, Job
 
@@ -30,6 +31,10 @@ class AlertJobs:
         """Leaves no delivery of an ended alert half way."""
         await ending.settle(self._db, job.operation_id, UUID(job.payload["alert_id"]))
 
+    async def refold(self, job: Job) -> None:
+        """Reads the answers of a merged person again, when no old name is in use any more."""
+        await merging.refold(self._db, job.operation_id, int(job.payload["person_id"]))
+
 
 def handlers(database: Database) -> dict[str, Handler]:
     """The kinds of job this room runs."""
@@ -38,4 +43,5 @@ def handlers(database: Database) -> dict[str, Handler]:
         "alert.prepare": own.prepare,
         "alert.expire": own.expire,
         "alert.settle": own.settle,
+        "person.refold": own.refold,
     }

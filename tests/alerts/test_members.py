@@ -156,3 +156,17 @@ async def test_only_added_persons_are_merged_and_only_into_the_roster(database: 
         ):
             answer = await api.post(f"/v1/people/{ref}/merge", json={"into": into})
             assert answer.status_code == status, (ref, into, answer.text)
+
+
+async def test_a_report_under_way_in_the_old_name_is_counted_after_all(database: str) -> None:
+    async with world(database) as w, w.client() as api:
+        await w.person("A1")
+        body = await opened(w, api)
+        walker = (await add(api, body["id"], walk_in())).json()["ref"]
+        walker_id = await w.value("SELECT person_id FROM person WHERE ref = $1", walker)
+        assert (await api.post(f"/v1/people/{walker}/merge", json={"into": "A1"})).is_success
+        await w.checkin(walker_id, "need_help")
+        await w.sql("UPDATE job SET due_at = now() WHERE kind = 'person.refold'")
+        await w.run_jobs()
+        assert await people_of(w, body["id"]) == {"A1": "need_help"}
+        assert await w.cells_agree(body["id"])

@@ -1,9 +1,10 @@
 """Two records that are one person: counted once, in every alert, from the same commit on."""
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from server import stream
+from server import jobs, stream
 from server.alerts import store as alerts
 from server.alerts.members.store import SQL, Moves
 from server.alerts.messages import MergedOut
@@ -11,6 +12,7 @@ from server.auth import Principal, Scope
 from server.db import Database, retried
 from server.errors import Clash, NotFound, refuse_field
 
+LOOK_AGAIN = timedelta(seconds=10)  # over the 5 s for which a caller's identity is remembered
 NO_PERSON = "There is no such person."
 
 
@@ -33,6 +35,7 @@ async def merge(db: Database, who: Principal, scope: Scope, ref: str, into: str)
             drafts = await moves.write(con)
             for alert_id in sorted(grown):
                 await con.execute(SQL.grow, alert_id, grown[alert_id], 0)
+            await _look_again(con, who.operation_id, person["person_id"])
             await alerts.audit(con, who.actor, "person.merge", person["ref"], merged=other["ref"])
             merged = await con.fetch(SQL.merged_refs, person["person_id"])
             drafts += [alerts.alert_draft(a) for a in sorted(grown)]
@@ -41,6 +44,26 @@ async def merge(db: Database, who: Principal, scope: Scope, ref: str, into: str)
         else:
             merged = await con.fetch(SQL.merged_refs, person["person_id"])
         return MergedOut(person["ref"], [r["ref"] for r in merged])
+
+
+async def _look_again(con: Any, operation_id: int, person_id: int) -> None:
+    """A report already under way may still be written in the other's name: it is read later."""
+    now: datetime = await con.fetchval(alerts.SQL.clock)
+    payload = {"person_id": person_id}
+    kind, key = "person.refold", str(person_id)
+    await jobs.enqueue(con, operation_id, kind, key, payload, now + LOOK_AGAIN)
+
+
+@retried
+async def refold(db: Database, operation_id: int, person_id: int) -> None:
+    """Reads again which answers of a person stand, those of who was merged into her included."""
+    async with db.transaction(operation_id) as con:
+        await con.execute(alerts.SQL.hold_out_reports)
+        moves = Moves()
+        await moves.refold(con, [person_id])
+        drafts = await moves.write(con)
+        if drafts:
+            await stream.append(con, drafts)
 
 
 async def _pair(con: Any, scope: Scope, ref: str, into: str) -> tuple[Any, Any]:

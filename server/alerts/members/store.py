@@ -35,11 +35,13 @@ class Moves:
         return changed
 
     async def write(self, con: Any) -> list[stream.Draft]:
-        """Moves the cells, made where they are missing; the events that tell of it."""
+        """Moves the cells, made where they are missing; the events that tell of it.
+
+        A cell that one left and another entered is told of too: a warden may see one of them.
+        """
         drafts: list[stream.Draft] = []
-        moved = {cell: n for cell, n in self._deltas.items() if n}
-        for alert_id in sorted({cell[0] for cell in moved}):
-            own = [(*cell[1:], n) for cell, n in moved.items() if cell[0] == alert_id]
+        for alert_id in sorted({cell[0] for cell in self._deltas}):
+            own = [(*cell[1:], n) for cell, n in self._deltas.items() if cell[0] == alert_id]
             places = sorted({cell[:3] for cell in own})
             await con.execute(SQL.ensure_cells, alert_id, *_columns(places))
             cells = await alerts.move_cells(con, alert_id, own)

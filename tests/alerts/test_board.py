@@ -1,0 +1,65 @@
+"""What viewers of the stream are told of alerts and deliveries."""
+
+import asyncio
+from typing import Any
+
+from server import stream
+from server.alerts.board import kinds
+from server.alerts.deliveries.progress import Progress
+from server.auth import Scope
+from tests.alerts.test_lifecycle import opened
+from tests.alerts.world import World, alert, world
+
+
+async def told(w: World, name: str, alert_id: str, scope: Scope) -> Any:
+    (kind,) = [k for k in kinds(w.db) if k.name == name]
+    event = stream.Event(1, name, {"alert_id": alert_id})
+    assert kind.key is not None
+    assert kind.key(event) == alert_id
+    return await kind.render(w.op, scope, [event])
+
+
+async def test_each_viewer_is_told_of_what_is_in_sight(database: str) -> None:
+    async with world(database) as w, w.client() as api:
+        north, south = await w.person("A1", "KE-N1"), await w.person("A2", "KE-S")
+        await w.phone(north)
+        await w.phone(south)
+        body = await opened(w, api, audience={"areas": ["KE-N"]})
+        key = body["id"]
+        shown = await api.get(f"/v1/alerts/{key}")
+        assert await told(w, "alert", key, Scope()) == {"alert": shown.json()}
+        sees = Scope(areas=(w.areas["KE-N1"],))
+        blind = Scope(areas=(w.areas["KE-S"],))
+        warden = Scope(nodes=(1,), people=frozenset({north}))
+        other = Scope(nodes=(1,), people=frozenset({south}))
+        assert (await told(w, "alert", key, sees)) is not None
+        assert (await told(w, "alert", key, warden)) is not None
+        assert (await told(w, "alert", key, blind)) is None
+        assert (await told(w, "alert", key, other)) is None
+        counts = {"queued": 1, "accepted": 0, "delivered": 0, "seen": 0, "answered": 0, "failed": 0}
+        assert await told(w, "delivery", key, Scope()) == {"alert_id": key, "counts": counts}
+        assert (await told(w, "delivery", key, sees))["counts"] == counts
+        assert (await told(w, "delivery", key, blind)) is None
+        assert (await told(w, "delivery", key, warden)) is None
+
+
+async def test_progress_is_told_at_most_twice_a_second(database: str) -> None:
+    async with world(database) as w, w.client() as api:
+        await w.person("A1")
+        body = alert()
+        await api.post("/v1/alerts", json=body)
+        progress = Progress(w.db)
+        for _ in range(200):
+            progress.touch(w.op, body["id"])
+            await asyncio.sleep(0.005)
+        await progress.idle()
+        assert 1 <= len(await w.events("delivery")) <= 4
+
+
+async def test_a_cascade_goes_out_as_a_broadcast_and_says_so(database: str) -> None:
+    async with world(database) as w, w.client() as api:
+        await w.people(3, phones=3)
+        body = await opened(w, api, mode="cascade")
+        shown = (await api.get(f"/v1/alerts/{body['id']}")).json()
+        assert (shown["mode"], shown["delivered_as"]) == ("cascade", "broadcast")
+        assert await w.value("SELECT count(*) FROM delivery") == 3
