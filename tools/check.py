@@ -23,10 +23,10 @@ def _tool(name: str, *words: str) -> Callable[[], bool]:
     return lambda: subprocess.run(command, cwd=bootstrap.ROOT, check=False).returncode == 0
 
 
-def _npm(script: str) -> Callable[[], bool]:
+def _npm(script: str, environment: Callable[[], dict[str, str]] = dict) -> Callable[[], bool]:
     def run() -> bool:
         try:
-            bootstrap.npm("run", "--silent", script)
+            bootstrap.npm("run", "--silent", script, **environment())
         except bootstrap.SetupError as error:
             print(error)
             return False
@@ -43,7 +43,7 @@ CHECKS: dict[str, tuple[str, Callable[[], bool]]] = {
     "python": ("Python tests", _tool("pytest", "-n", WORKERS)),
     "clients": ("clients: format, lint, types", _npm("check")),
     "units": ("clients: unit tests", _npm("test")),
-    "browser": ("clients: browser tests", _npm("browser")),
+    "browser": ("clients: browser tests", _npm("browser", bootstrap.browser_environment)),
 }
 
 
