@@ -200,6 +200,8 @@ async def test_a_stop_lets_what_is_in_flight_end(
             for r in await w.sql("SELECT state, count(*)::int AS n FROM delivery GROUP BY state")
         }
         assert "sending" not in states, "every claim was finished or given back"
+        unused = "SELECT max(attempts) FROM delivery WHERE state = 'queued'"
+        assert await w.value(unused) in (0, None), "and what was given back is no attempt"
         assert states["accepted"] == provider.stats().deliveries
         async with sending(w, channel(provider, tmp_path)):
             provider.script.latency = Latency()
@@ -222,6 +224,26 @@ async def test_a_closed_alert_sends_nothing_more(
             await asyncio.sleep(1)
         assert provider.stats().requests == before
         assert await w.value("SELECT count(*) FROM delivery WHERE state = 'stopped'") == 5
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_what_may_have_been_sent_is_never_called_unsent(
+    database: str, tmp_path: Path, provider: FcmServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "UNKNOWN_WAIT_S", 60)
+    async with world(database) as w, w.client() as api:
+        await w.people(2, phones=2)
+        people = [r[0] for r in await w.sql("SELECT person_id FROM person ORDER BY 1")]
+        one_fault(provider, people[0], "lost_reset")
+        one_fault(provider, people[1], "internal")
+        body = alert()
+        await api.post("/v1/alerts", json=body)
+        await w.run_jobs()
+        async with sending(w, channel(provider, tmp_path)):
+            await until(w, "SELECT count(*) FROM delivery WHERE error IS NOT NULL", 2)
+        await api.post(f"/v1/alerts/{body['id']}/close")
+        rows = await w.sql("SELECT state FROM delivery ORDER BY person_id")
+        assert [r["state"] for r in rows] == ["unknown", "stopped"]
 
 
 async def test_a_lock_screen_says_nothing(

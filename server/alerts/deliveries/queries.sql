@@ -14,14 +14,17 @@ ORDER BY p.person_id
 ON CONFLICT DO NOTHING
 
 -- name: stop_deliveries
--- Stops what has not been handed to a provider.
-UPDATE delivery SET state = 'stopped', finished_at = clock_timestamp()
+-- Stops what has not been handed to a provider; what may have been is called unknown.
+UPDATE delivery
+SET state = CASE WHEN error LIKE 'unknown: %' THEN 'unknown' ELSE 'stopped' END,
+    finished_at = clock_timestamp()
 WHERE operation_id = current_operation() AND alert_id = $1 AND state = 'queued'
 
 -- name: settle_deliveries
 -- After the end: what came back unsent is stopped; what nobody knows of is called unknown.
 UPDATE delivery
-SET state = CASE WHEN state = 'queued' THEN 'stopped' ELSE 'unknown' END,
+SET state = CASE WHEN state = 'queued' AND coalesce(error, '') NOT LIKE 'unknown: %'
+            THEN 'stopped' ELSE 'unknown' END,
     finished_at = clock_timestamp()
 WHERE operation_id = current_operation() AND alert_id = $1
   AND (state = 'queued' OR (state = 'sending' AND due_at <= clock_timestamp()))
@@ -83,11 +86,12 @@ CROSS JOIN LATERAL (
 -- name: write_outcomes
 -- Writes what came of claimed deliveries. That one was accepted is true whoever holds it now;
 -- all else counts only while our claim stands. Of an ended alert nothing waits for another try.
--- The rows are locked already.
+-- A claim given back unused was no attempt. The rows are locked already.
 WITH held AS MATERIALIZED (
   SELECT t.*, d.tid, d.ended
-  FROM unnest($1::uuid[], $2::int[], $3::text[], $4::float8[], $5::text[], $6::text[])
-    AS t (delivery_id, attempt, state, wait_s, provider_id, error)
+  FROM unnest($1::uuid[], $2::int[], $3::text[], $4::float8[], $5::text[], $6::text[],
+              $7::boolean[])
+    AS t (delivery_id, attempt, state, wait_s, provider_id, error, tried)
   CROSS JOIN LATERAL (
     SELECT d.ctid AS tid, a.state <> 'open' AS ended FROM delivery d
     JOIN alert a ON a.operation_id = d.operation_id AND a.alert_id = d.alert_id
@@ -96,12 +100,14 @@ WITH held AS MATERIALIZED (
            OR t.state = 'accepted' AND d.accepted_at IS NULL) OFFSET 0) d)
 UPDATE delivery d SET
   state = CASE WHEN t.state <> 'queued' OR NOT t.ended THEN t.state
-               WHEN t.error LIKE 'unknown: %' THEN 'unknown' ELSE 'stopped' END,
+               WHEN coalesce(t.error, d.error) LIKE 'unknown: %' THEN 'unknown'
+               ELSE 'stopped' END,
   due_at = clock_timestamp() + t.wait_s * interval '1 second',
   accepted_at = CASE WHEN t.state = 'accepted' THEN clock_timestamp() ELSE d.accepted_at END,
   finished_at = CASE WHEN t.state = 'queued' AND NOT t.ended THEN NULL ELSE clock_timestamp() END,
   provider_id = coalesce(t.provider_id, d.provider_id),
-  error = t.error
+  error = CASE WHEN t.tried THEN t.error ELSE d.error END,
+  attempts = CASE WHEN t.tried THEN d.attempts ELSE d.attempts - 1 END
 FROM held t WHERE d.ctid = t.tid
 
 -- name: addresses_alive

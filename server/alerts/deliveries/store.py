@@ -3,4 +3,4 @@
 from server.db import named_sql
 
 SQL = named_sql(__file__)
-PUSH_KINDS = ["fcm"]  # what can be sent now; webpush joins with its channel
+PUSH_KINDS = ["fcm", "webpush"]
