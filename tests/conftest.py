@@ -1,6 +1,6 @@
 """What every test may ask for."""
 
-import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.postgres import TestServer
+from tests.support.postgres import TestServer, end_dead_runs, end_run, new_run
 
 RUN = pytest.StashKey[Path]()
+ALIVE = pytest.StashKey[Any]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -18,8 +19,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Not below pytest's own: that is shut again to all but us by every pytest that starts.
     """
-    given = getattr(config, "workerinput", {}).get("run")
-    config.stash[RUN] = Path(given or tempfile.mkdtemp(prefix="muster-test-"))
+    if hasattr(config, "workerinput"):
+        config.stash[RUN] = Path(config.workerinput["run"])
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # tear down, then go
+    end_dead_runs()
+    config.stash[RUN], config.stash[ALIVE] = new_run()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -29,9 +34,10 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The run is over; its workers have stopped the server."""
-    if not hasattr(config, "workerinput"):
-        shutil.rmtree(config.stash[RUN], ignore_errors=True)
+    """The run is over: nothing of it stays, even where a worker was killed."""
+    if ALIVE in config.stash:
+        end_run(config.stash[RUN])
+        config.stash[ALIVE].close()
 
 
 @pytest.fixture(scope="session")

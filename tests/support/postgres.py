@@ -6,14 +6,45 @@ last one ends it. A database is a copy of a template that was migrated once.
 
 import asyncio
 import fcntl
+import shutil
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 from uuid import uuid4
 
 from server import db
 from server.embedded import EmbeddedPostgres
 
 TEMPLATE = "migrated"
+PREFIX = "muster-test-"
+
+
+def new_run() -> tuple[Path, IO[str]]:
+    """A folder for one run, and the file whose lock says that the run is alive."""
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    alive = (folder / "alive").open("w")
+    fcntl.flock(alive, fcntl.LOCK_EX)
+    return folder, alive
+
+
+def end_dead_runs() -> None:
+    """Clears up after runs that were killed: their servers outlived them."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        try:
+            with (folder / "alive").open() as alive:
+                fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                end_run(folder)
+        except OSError:
+            continue  # alive, just being made, or another run clears it up
+
+
+def end_run(folder: Path) -> None:
+    """Ends every server below the folder and removes it."""
+    for depth in ("", "*/", "*/*/"):
+        for data in folder.glob(f"{depth}postgres/data/PG_VERSION"):
+            EmbeddedPostgres(data.parents[2]).stop("immediate")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class TestServer:
