@@ -15,6 +15,7 @@ import msgspec
 
 from server import db
 from server.auth import digest, new_token
+from tests.support.live import PUSH_KEY
 from tests.support.seed import Station, station
 
 _DEVICES = """
@@ -103,6 +104,7 @@ class Stage:
         self._server = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "loadtests.bench_server", self.dsn, str(self.port),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "MUSTER_SECRET_KEY": "bench", "MUSTER_VAPID_PRIVATE_KEY": PUSH_KEY},
         )  # fmt: skip
         assert self._server.stdout
         line = await asyncio.wait_for(self._server.stdout.readline(), 30)

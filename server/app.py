@@ -29,6 +29,7 @@ from server.db import Database
 from server.hub import Hub
 from server.supervise import Supervisor, stop_on_signals
 from server.system import System
+from server.vapid import open_push_key
 from server.vault import open_vault
 from server.web import Endpoint, Shell
 
@@ -52,7 +53,7 @@ class Api:
             *server.people.routes.endpoints(self.db, self.auth, settings, vault),
             *server.alerts.routes.endpoints(self.db, self.auth, settings),
             *server.hub.endpoints(self.hub, self.auth),
-            *System(self.db, settings, self.document).endpoints(),
+            *System(self.db, settings, open_push_key(settings), self.document).endpoints(),
         ]
         self._document = msgspec.json.encode(openapi.document(self.endpoints, settings.public_url))
         self.asgi = build_router(self.endpoints, self.auth)

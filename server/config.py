@@ -39,6 +39,17 @@ class Settings(BaseSettings):
     fcm_web_config: str | None = Field(
         None, description="Firebase web configuration (JSON) handed to phones."
     )
+    vapid_private_key: SecretStr | None = Field(
+        None, description="Web Push private key, base64url. Unset: made once in DATA_DIR."
+    )
+    vapid_contact: str | None = Field(
+        None, description="mailto: or https: address for push services. Unset: PUBLIC_URL."
+    )
+    webpush_hosts: str = Field(
+        "fcm.googleapis.com,updates.push.services.mozilla.com,*.push.services.mozilla.com,"
+        "web.push.apple.com,*.push.apple.com,*.notify.windows.com,ntfy.sh",
+        description="Push services that may be spoken to.",
+    )
     languages: str = Field(
         "en,fr,es,ar,ru,zh", description="Languages offered, the first is the default."
     )

@@ -11,6 +11,7 @@ from prometheus_client import generate_latest
 from server import errors
 from server.config import Settings
 from server.db import Database
+from server.vapid import PushKey
 from server.web import Call, Endpoint, Reply
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -35,10 +36,15 @@ class System:
     """The handlers; `document` gives the OpenAPI document once all endpoints are known."""
 
     def __init__(
-        self, database: Database, settings: Settings, document: Callable[[], bytes]
+        self,
+        database: Database,
+        settings: Settings,
+        push_key: PushKey,
+        document: Callable[[], bytes],
     ) -> None:
         self._db = database
         self._settings = settings
+        self._push_key = push_key
         self._document = document
 
     async def healthz(self, _: Call) -> Reply:
@@ -68,7 +74,7 @@ class System:
         """Public settings of this server."""
         web = self._settings.fcm_web_config
         value = ClientConfig(
-            vapid_public_key=None,
+            vapid_public_key=self._push_key.public,
             fcm_web=msgspec.json.decode(web) if web else None,
             sms_numbers=[],
             languages=[lang.strip() for lang in self._settings.languages.split(",")],

@@ -22,7 +22,6 @@ from uuid import uuid4
 
 import pytest
 from cyclopts import App
-from pydantic import SecretStr
 
 from loadtests.bench import ROWS
 from server import db
@@ -31,6 +30,7 @@ from server.alerts.rules import TRANSITIONS
 from server.app import Api
 from server.config import Settings
 from server.people import importing, operations
+from tests.support.http import settings as settings_of_tests
 from tests.support.http import site
 from tests.support.live import LiveServer
 
@@ -89,7 +89,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 @pytest.fixture(scope="module")
 def openapi() -> dict[str, Any]:
-    api = Api(Settings(secret_key=SecretStr("docs")), "postgresql:///nowhere")
+    api = Api(settings_of_tests(), "postgresql:///nowhere")
     document: dict[str, Any] = json.loads(api.document())
     return document
 

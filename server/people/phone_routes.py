@@ -10,7 +10,16 @@ from server.db import Database
 from server.errors import NotFound
 from server.people import enrolling, messages, phone
 from server.people.attempts import Attempts
-from server.people.messages import DeviceIn, DeviceOut, EnrolmentIn, EnrolmentOut, SelfOut
+from server.people.messages import (
+    DeviceIn,
+    DeviceOut,
+    EnrolmentIn,
+    EnrolmentOut,
+    Push,
+    SelfOut,
+    WebPush,
+)
+from server.vapid import PushHosts
 from server.vault import Vault
 from server.web import Call, Endpoint, Reply
 
@@ -30,6 +39,7 @@ class PhoneRoutes:
         self._auth = auth
         self._vault = vault
         self._attempts = attempts
+        self._hosts = PushHosts(settings.webpush_hosts)
         self._page = settings.public_url.rstrip("/") + "/phone/"
 
     async def issue(self, call: Call) -> Reply:
@@ -49,6 +59,7 @@ class PhoneRoutes:
     async def enrol(self, call: Call) -> Reply:
         """A code becomes a phone; unknown codes cost their address."""
         self._attempts.check(call.client)
+        self._check_service(call.body.push, "push.subscription.endpoint")
         try:
             made = await enrolling.enrol(self._db, self._auth, self._vault, call.body)
         except NotFound:
@@ -62,8 +73,14 @@ class PhoneRoutes:
 
     async def put_push(self, call: Call) -> Reply:
         """Where this phone can be woken."""
+        self._check_service(call.body, "subscription.endpoint")
         await phone.put_push(self._db, call.me, call.body)
         return Reply(204)
+
+    def _check_service(self, push: Push | None, path: str) -> None:
+        """Raises BadInput for a push service this server may not speak to."""
+        if isinstance(push, WebPush):
+            self._hosts.require(push.subscription.endpoint, path)
 
     async def forget(self, call: Call) -> Reply:
         """Forgets this phone."""

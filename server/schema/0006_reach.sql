@@ -47,7 +47,7 @@ CREATE FUNCTION audience_people(audience text, names text[], here int[], placed 
           AND f.sponsor_id IN (SELECT d.person_id FROM direct d)
           AND f.person_id NOT IN (SELECT d.person_id FROM direct d) $$;
 
--- The best way to each of some persons now: push (a live FCM address), warden (somebody else
+-- The best way to each of some persons now: push (a live FCM or Web Push address), warden (somebody else
 -- on the tree answers for the person, or for the sponsor), or none. SMS and email join when
 -- such a channel exists: a number nobody can text reaches nobody.
 CREATE FUNCTION reach_of(persons int[]) RETURNS TABLE (person_id int, reach text)
@@ -78,7 +78,7 @@ CREATE FUNCTION reach_of(persons int[]) RETURNS TABLE (person_id int, reach text
         pushed AS (
           SELECT d.person_id FROM device d JOIN push_address a USING (operation_id, device_id)
           WHERE d.operation_id = current_operation() AND d.person_id = ANY (persons)
-            AND d.revoked_at IS NULL AND a.kind = 'fcm' AND a.dead_at IS NULL),
+            AND d.revoked_at IS NULL AND a.dead_at IS NULL),
         covered AS (
           SELECT w.person_id FROM wanted w JOIN area_staff s ON s.area_id IN (w.area_id, w.head_area_id)
           WHERE s.lo <> w.person_id OR s.hi <> w.person_id

@@ -17,6 +17,7 @@ from server.people.routes import endpoints
 from server.people.store import Operation
 from server.vault import Vault
 from server.web import Shell
+from tests.support.live import PUSH_KEY
 
 # KE > NBO > (GIG, WES); Ann of GIG sponsors Ben and Cleo; Dan of WES is on his own; Ann is the
 # warden of GIG's node, Eve of WES's with Dan as alternate.
@@ -130,7 +131,11 @@ def client(db: Database, auth: Authenticator, settings: Settings) -> httpx.Async
 
 
 def settings() -> Settings:
-    return Settings(public_url="https://muster.example", secret_key=SecretStr("test"))
+    return Settings(
+        public_url="https://muster.example",
+        secret_key=SecretStr("test"),
+        vapid_private_key=SecretStr(PUSH_KEY),
+    )
 
 
 async def new_operation(dsn: str) -> Operation:

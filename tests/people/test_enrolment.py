@@ -189,7 +189,15 @@ async def test_a_phone_changes_where_it_is_woken_and_is_forgotten(house: House) 
     phone = await house.device(await house.operator(), "P1", push={"kind": "fcm", "token": "a"})
     await house.sql("UPDATE push_address SET dead_at = now(), dead_reason = 'UNREGISTERED'")
     keys = {"p256dh": "BAgM", "auth": "c2V0"}
-    push = {"kind": "webpush", "subscription": {"endpoint": "https://push.example/1", "keys": keys}}
+    inside = {"endpoint": "https://10.0.0.1/1", "keys": keys}
+    refused = await house.call(
+        "PUT", "/v1/self/push", phone["token"], json={"kind": "webpush", "subscription": inside}
+    )
+    assert (refused.status_code, refused.json()["errors"][0]["path"]) == (
+        422, "subscription.endpoint",
+    )  # fmt: skip
+    known = {"endpoint": "https://updates.push.services.mozilla.com/wpush/v2/1", "keys": keys}
+    push = {"kind": "webpush", "subscription": known}
     assert (await house.call("PUT", "/v1/self/push", phone["token"], json=push)).status_code == 204
     assert await house.sql("SELECT kind FROM push_address WHERE dead_at IS NULL") == "webpush"
     assert (await house.call("DELETE", "/v1/self", phone["token"])).status_code == 204

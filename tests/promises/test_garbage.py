@@ -17,19 +17,18 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from pydantic import SecretStr
 from schemathesis import GenerationMode
 
 from server import db
 from server.app import Api
 from server.auth import ALLOWED, digest, new_token
-from server.config import Settings
+from tests.support.http import settings as settings_of_tests
 from tests.support.live import LiveServer
 from tests.support.postgres import TestServer
 from tests.support.seed import station
 
 CASES = 1000 if os.environ.get("MUSTER_LONG") else 100
-ENDPOINTS = Api(Settings(secret_key=SecretStr("test")), "postgresql://nowhere/none").endpoints
+ENDPOINTS = Api(settings_of_tests(), "postgresql://nowhere/none").endpoints
 ACTIONS = {(e.method, e.path): e.action for e in ENDPOINTS}
 _TOKENS = """
     WITH device AS (
@@ -81,7 +80,7 @@ def target(postgres: TestServer) -> Iterator[Target]:
 
 
 def _document() -> dict[str, Any]:
-    api = Api(Settings(secret_key=SecretStr("test")), "postgresql://nowhere/none")
+    api = Api(settings_of_tests(), "postgresql://nowhere/none")
     document: dict[str, Any] = msgspec.json.decode(api.document())
     return document
 

@@ -14,6 +14,7 @@ from server.alerts import jobs as alert_jobs
 from server.app import Api
 from server.auth import digest, new_token
 from server.config import Settings
+from tests.support.live import PUSH_KEY
 from tests.support.seed import Station, station
 
 _DEVICE = """
@@ -78,7 +79,8 @@ class Site:
 
 def settings(**changes: Any) -> Settings:
     """Settings of a test server: no file is touched."""
-    return Settings(secret_key=SecretStr("test"), pool_size=8, **changes)
+    keys = {"secret_key": SecretStr("test"), "vapid_private_key": SecretStr(PUSH_KEY)}
+    return Settings(**{**keys, "pool_size": 8, **changes})
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from types import TracebackType
 from urllib.request import urlopen
 
 ROOT = Path(__file__).parents[2]
+PUSH_KEY = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"  # a Web Push key for tests
 
 
 def free_port() -> int:
@@ -23,14 +24,23 @@ def free_port() -> int:
 
 class LiveServer:
     """`muster serve` on a database of the test's. A context manager; `kill` is a SIGKILL of
-    the parent and every child at once."""
+    the parent and every child at once. `log` takes all that its processes print."""
 
-    def __init__(self, dsn: str, *, port: int | None = None, role: str = "all", **env: str) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        port: int | None = None,
+        role: str = "all",
+        log: Path | None = None,
+        **env: str,
+    ) -> None:
         self.dsn = dsn
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._role = role
         self._env = env
+        self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "LiveServer":
@@ -40,7 +50,7 @@ class LiveServer:
             [*command, "--role", self._role],
             cwd=ROOT,
             env={**os.environ, "MUSTER_DATABASE_URL": self.dsn, "MUSTER_SECRET_KEY": "test",
-                 "MUSTER_PUBLIC_URL": self.url, **self._env},
+                 "MUSTER_VAPID_PRIVATE_KEY": PUSH_KEY, "MUSTER_PUBLIC_URL": self.url, **self._env},
         )  # fmt: skip
         self._wait_ready()
         return self

@@ -97,12 +97,16 @@ export class Live {
   private take(event: RawEvent): void {
     const message = readMessage(event);
     if (!message) return this.options.onGap('unreadable');
+    if (message.kind === 'resync') {
+      // its number may lie before what is known: a scope that changed, a record restored
+      this.last = message.id;
+      return this.options.onGap('resync');
+    }
     const where = step(this.last, message);
     if (where === 'known') return;
     this.last = message.id;
     if (where === 'gap') this.options.onGap('gap');
-    if (message.kind === 'resync') this.options.onGap('resync');
-    else this.options.onMessage(message);
+    this.options.onMessage(message);
   }
 
   private heard(): void {
