@@ -1,8 +1,11 @@
 -- The roster import's own SQL: what is on record, staging, and the merge in one transaction.
 
 -- name: patience
--- An import may take longer than a request, and pauses while rows are settled.
-SET LOCAL statement_timeout = '10min'; SET LOCAL idle_in_transaction_session_timeout = '10min'
+-- An import may take longer than a request, and pauses while rows are settled. It joins whole
+-- tables, of which statistics may say anything (after a rollback: that they are empty): hashing
+-- is right whatever they say, a nested loop over 100,000 x 100,000 rows never.
+SET LOCAL statement_timeout = '10min'; SET LOCAL idle_in_transaction_session_timeout = '10min';
+SET LOCAL enable_nestloop = off
 
 -- name: known_areas
 -- Areas and their parents, as codes.
@@ -111,9 +114,25 @@ INSERT INTO agency (operation_id, name)
 SELECT current_operation(), name FROM unnest($1::text[]) WITH ORDINALITY AS u (name, n) ORDER BY n
 ON CONFLICT DO NOTHING
 
--- name: learn_people
+-- name: learn_staged
 -- The planner knows nothing of a table just filled.
 ANALYZE staged_person
+
+-- name: learn_places
+-- Statistics before people are checked against these.
+ANALYZE area, agency
+
+-- name: learn_people
+-- Statistics before numbers and tree are checked against people.
+ANALYZE person
+
+-- name: learn_nodes
+-- Statistics before lists of people are checked against nodes.
+ANALYZE tree_node
+
+-- name: learn_rest
+-- Statistics for whoever reads next.
+ANALYZE contact_point, tree_alternate, tree_member
 
 -- name: mark_people
 -- Finds the people on record among the rows.
@@ -195,17 +214,20 @@ WHERE contact_point.phone <> excluded.phone
 
 -- name: mark_nodes
 -- Finds the nodes on record among the rows, and those whose lists of people differ.
+WITH alternates AS (
+  SELECT t.node_id, array_agg(p.ref ORDER BY t.rank) AS refs FROM tree_alternate t
+  JOIN person p ON p.operation_id = t.operation_id AND p.person_id = t.person_id
+  WHERE t.operation_id = current_operation() GROUP BY t.node_id),
+members AS (
+  SELECT t.node_id, array_agg(p.ref ORDER BY p.ref COLLATE "C") AS refs FROM tree_member t
+  JOIN person p ON p.operation_id = t.operation_id AND p.person_id = t.person_id
+  WHERE t.operation_id = current_operation() GROUP BY t.node_id)
 UPDATE staged_node s SET node_id = n.node_id, fresh = false,
-  changed = s.alternates IS DISTINCT FROM ARRAY(
-      SELECT p.ref FROM tree_alternate t
-      JOIN person p ON p.operation_id = t.operation_id AND p.person_id = t.person_id
-      WHERE t.operation_id = n.operation_id AND t.node_id = n.node_id ORDER BY t.rank)
-    OR s.members IS DISTINCT FROM ARRAY(
-      SELECT p.ref FROM tree_member t
-      JOIN person p ON p.operation_id = t.operation_id AND p.person_id = t.person_id
-      WHERE t.operation_id = n.operation_id AND t.node_id = n.node_id
-      ORDER BY p.ref COLLATE "C")
-FROM tree_node n WHERE n.operation_id = current_operation() AND n.node = s.node
+       changed = s.alternates <> coalesce(a.refs, '{}') OR s.members <> coalesce(m.refs, '{}')
+FROM tree_node n
+LEFT JOIN alternates a USING (node_id)
+LEFT JOIN members m USING (node_id)
+WHERE n.operation_id = current_operation() AND n.node = s.node
 
 -- name: add_nodes
 -- New nodes, without parents yet.

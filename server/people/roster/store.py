@@ -12,6 +12,7 @@ from server.people.roster.settle import Settled
 
 SQL = named_sql(__file__)
 Note = Callable[[int], None]
+MANY = 500  # rows from which the planner is told of them
 
 
 class Merged(msgspec.Struct, frozen=True):
@@ -54,13 +55,20 @@ async def write(
     `absent`: columns each file lacks, whose values on record stay.
     """
     await con.execute(SQL.stage)
-    merged = {
-        "areas": await _areas(con, settled.areas, _kept(absent, "areas")),
-        "people": await _people(con, settled, _kept(absent, "people"), note),
-        "tree": await _nodes(con, settled.nodes),
-    }
+    many = len(settled.areas) + len(settled.people) + len(settled.nodes) >= MANY
+    learn = con.execute if many else _nothing
+    areas = await _areas(con, settled.areas, _kept(absent, "areas"))
+    await con.execute(SQL.add_agencies, settled.agencies_added)
+    await learn(SQL.learn_places)
+    people = await _people(con, settled.people, _kept(absent, "people"), note)
+    await learn(SQL.learn_people)
+    await _numbers(con, settled.people, _kept(absent, "people"), note)
+    nodes = await _nodes(con, settled.nodes)
+    await learn(SQL.learn_nodes)
+    await _lists(con, settled.nodes)
+    await learn(SQL.learn_rest)
     await con.execute(SQL.check_now)
-    return merged
+    return {"areas": areas, "people": people, "tree": nodes}
 
 
 async def _pairs(con: Any, sql: str) -> list[tuple[str, str | None]]:
@@ -88,21 +96,16 @@ async def _areas(con: Any, rows: Sequence[AreaRow], kept: list[str]) -> Merged:
     return Merged(added, updated, len(rows) - added - updated)
 
 
-async def _people(con: Any, settled: Settled, kept: list[str], note: Note) -> Merged:
-    rows = settled.people
+async def _people(con: Any, rows: Sequence[PersonRow], kept: list[str], note: Note) -> Merged:
     if not rows:
         return Merged(0, 0, 0)
     columns = "ref name category agency area phone phone2 email language sponsor fresh"
     await _copy(con, "staged_person", columns, map(_record, rows))
-    await con.execute(SQL.learn_people)
-    note(len(rows))
-    await con.execute(SQL.add_agencies, settled.agencies_added)
+    await con.execute(SQL.learn_staged)
     await con.execute(SQL.mark_people)
-    added = _count(await con.execute(SQL.add_staff)) + _count(await con.execute(SQL.add_family))
     note(len(rows))
+    added = _count(await con.execute(SQL.add_staff)) + _count(await con.execute(SQL.add_family))
     updated = _count(await con.execute(SQL.change_people, kept))
-    await con.execute(SQL.drop_numbers, kept)
-    await con.execute(SQL.put_numbers)
     note(len(rows))
     return Merged(added, updated, len(rows) - added - updated)
 
@@ -112,6 +115,13 @@ def _record(p: PersonRow) -> tuple[Any, ...]:
         p.ref, p.name, p.category, p.agency, p.area, p.phone, p.phone2, p.email, p.language,
         p.family_of or None, True,
     )  # fmt: skip
+
+
+async def _numbers(con: Any, rows: Sequence[PersonRow], kept: list[str], note: Note) -> None:
+    if rows:
+        await con.execute(SQL.drop_numbers, kept)
+        await con.execute(SQL.put_numbers)
+        note(len(rows))
 
 
 async def _nodes(con: Any, rows: Sequence[NodeRow]) -> Merged:
@@ -127,9 +137,18 @@ async def _nodes(con: Any, rows: Sequence[NodeRow]) -> Merged:
     await con.execute(SQL.mark_nodes)
     added = _count(await con.execute(SQL.add_nodes))
     updated = int(await con.fetchval(SQL.change_nodes))
-    for sql in (SQL.empty_nodes, SQL.empty_members, SQL.add_alternates, SQL.add_members):
-        await con.execute(sql)
     return Merged(added, updated, len(rows) - added - updated)
+
+
+async def _lists(con: Any, rows: Sequence[NodeRow]) -> None:
+    """Alternates and members of the nodes that are new or whose lists differ."""
+    if rows:
+        for sql in (SQL.empty_nodes, SQL.empty_members, SQL.add_alternates, SQL.add_members):
+            await con.execute(sql)
+
+
+async def _nothing(_: str) -> None:
+    return None
 
 
 async def _copy(con: Any, table: str, columns: str, records: Iterable[tuple[Any, ...]]) -> None:
