@@ -145,20 +145,22 @@ CREATE TABLE audit (
 CALL guard_table('audit');
 REVOKE UPDATE, DELETE ON audit FROM muster_app;
 
--- Across operations: SECURITY DEFINER, each returning no more than its caller needs.
+-- Across operations: SECURITY DEFINER, each returning no more than its caller needs. pg_temp
+-- stands last in their search path: unnamed it would come first, and a caller's own temporary
+-- tables would be believed.
 
 CREATE FUNCTION find_operation(wanted text)
   RETURNS TABLE (operation_id int, code text, name text, timezone text, region text)
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$ SELECT o.operation_id, o.code, o.name, o.timezone, o.region
         FROM operation o WHERE o.code = wanted $$;
 
 CREATE FUNCTION list_operations() RETURNS SETOF int
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$ SELECT operation_id FROM operation ORDER BY operation_id $$;
 
 CREATE FUNCTION add_operation(code text, name text, timezone text, region text) RETURNS int
-  LANGUAGE sql SECURITY DEFINER SET search_path = public
+  LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
   AS $$ WITH made AS (
           INSERT INTO operation (code, name, timezone, region) VALUES ($1, $2, $3, $4)
           RETURNING operation_id),
@@ -167,12 +169,12 @@ CREATE FUNCTION add_operation(code text, name text, timezone text, region text) 
 
 -- The heads of all operations at once: one cheap read a poll, whatever their number.
 CREATE FUNCTION stream_heads() RETURNS TABLE (operation_id int, seq bigint)
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$ SELECT operation_id, seq FROM stream_head $$;
 
 CREATE FUNCTION claim_jobs(kinds text[], most int, lease interval)
   RETURNS TABLE (operation_id int, job_id uuid, kind text, payload jsonb, attempts int)
-  LANGUAGE sql SECURITY DEFINER SET search_path = public
+  LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
   AS $$ WITH due AS (
           SELECT j.operation_id, j.job_id FROM job j
           WHERE j.due_at <= clock_timestamp() AND j.kind = ANY (kinds)

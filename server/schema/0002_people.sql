@@ -233,7 +233,7 @@ CALL guard_table('position');
 
 -- Across operations: an enrolment code names its operation.
 CREATE FUNCTION operation_of_enrolment(code bytea) RETURNS int
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$ SELECT operation_id FROM enrolment WHERE code_sha256 = code $$;
 
 -- Who stands behind some tokens: one row for each live credential found.
@@ -241,7 +241,7 @@ CREATE FUNCTION principals(tokens bytea[])
   RETURNS TABLE (token_sha256 bytea, kind text, operation_id int, device_id uuid,
                  operator_id int, person_id int, person_ref text, role text, area_id int,
                  name text, idle_s double precision)
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$ SELECT c.token_sha256, c.kind, c.operation_id, c.device_id, c.operator_id,
                coalesce(d.person_id, o.person_id), p.ref, o.role, o.area_id, o.name,
                extract(epoch FROM clock_timestamp() - c.last_seen_at)::double precision

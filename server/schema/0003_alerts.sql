@@ -128,7 +128,7 @@ CALL open_to_definer('delivery', 'SELECT, UPDATE');
 CREATE FUNCTION claim_deliveries(channels text[], most int, lease interval)
   RETURNS TABLE (operation_id int, delivery_id uuid, alert_id uuid, person_id int,
                  channel text, endpoint text, attempts smallint)
-  LANGUAGE sql SECURITY DEFINER SET search_path = public
+  LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
   SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   AS $$ WITH due AS (
           SELECT d.operation_id, d.delivery_id FROM delivery d
