@@ -5,6 +5,7 @@ are there and no address of an index gets into a file.
 """
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,9 @@ ADDRESS = re.compile(r"://|^\s*--(?!hash)|\s@\s", re.MULTILINE)
 
 def main() -> int:
     """Locks the runtime first, then dev within the versions of the runtime."""
+    if not shutil.which("uv"):
+        print("Locking needs uv on PATH: pip install uv, in an environment of its own.")
+        return 1
     runtime, dev = "requirements.lock", "requirements-dev.lock"
     _compile(runtime, "--extra", "build")
     _compile(dev, "--extra", "build", "--extra", "dev", "--constraint", runtime)
