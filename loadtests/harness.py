@@ -7,7 +7,6 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -137,4 +136,3 @@ class Stage:
 
 
 Row = Callable[[Bench], Awaitable[list[Figure]]]
-Rows = dict[str, tuple[tuple[str, ...], Any]]

@@ -87,7 +87,13 @@ def doctor() -> None:
     """Check database, provider credentials, SMS route, clock and disk. Non-zero if broken."""
     from server import doctor as checks
 
-    findings = _run(checks.examine(Settings()))
+    settings = Settings()
+    log.configure("console")
+    if settings.database_url is not None:
+        findings = _run(checks.examine(settings, settings.database_url))
+    else:
+        with EmbeddedPostgres(settings.data_dir) as server:
+            findings = _run(checks.examine(settings, server.dsn))
     checks.show(findings)
     sys.exit(1 if any(f.broken for f in findings) else 0)
 

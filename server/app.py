@@ -140,6 +140,8 @@ def http_server(asgi: ASGIApp) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips="127.0.0.1,::1",  # stated, so that no foreign variable widens it
         date_header=True,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=DRAIN_S,

@@ -24,17 +24,14 @@ class Finding(msgspec.Struct, frozen=True):
     text: str
 
 
-async def examine(settings: Settings) -> list[Finding]:
-    """All checks, each independent of the others."""
-    return [*await _database(settings), _credentials(settings), _disk(settings), _sms()]
+async def examine(settings: Settings, dsn: str) -> list[Finding]:
+    """All checks, each independent of the others. `dsn`: the configured or embedded database."""
+    return [*await _database(dsn), _credentials(settings), _disk(settings), _sms()]
 
 
-async def _database(settings: Settings) -> list[Finding]:
-    if settings.database_url is None:
-        text = "embedded server: checked by starting it; MUSTER_DATABASE_URL is not set"
-        return [Finding("database", False, text)]
+async def _database(dsn: str) -> list[Finding]:
     try:
-        con = await asyncpg.connect(settings.database_url, timeout=5)
+        con = await asyncpg.connect(dsn, timeout=5)
     except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
         return [
             Finding(

@@ -134,3 +134,16 @@ async def test_the_list_says_who_said_it(here: Site) -> None:
     assert by["P1"] == {"kind": "self", "name": "Person 1"}
     assert by["P2"] == {"kind": "operator", "name": "operator"}
     assert by["P3"] is None
+
+
+async def test_an_alert_out_of_sight_is_not_there(here: Site) -> None:
+    alert_id = await here.station.open_rollcall()
+    async with here.api.db.transaction(here.station.operation_id) as con:
+        empty = await con.fetchval(
+            "INSERT INTO area (operation_id, code, name, kind) "
+            "VALUES (current_operation(), 'EMPTY', 'Empty', 'zone') RETURNING area_id"
+        )
+    desk = await here.operator("operator", area_id=empty)
+    for call in ("people", "headcount"):
+        reply = await desk.call("GET", f"/v1/alerts/{alert_id}/{call}")
+        assert reply.status_code == 404

@@ -292,40 +292,6 @@ class AdditionIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ref: Key | None = None
 
 
-class PlaceName(msgspec.Struct, frozen=True):
-    """An area by code and name."""
-
-    code: str
-    name: str
-
-
-class Reporter(msgspec.Struct, frozen=True):
-    """Who said it."""
-
-    kind: Literal["self", "family", "warden", "operator"]
-    name: str | None = None
-
-
-class MemberOut(msgspec.Struct, frozen=True):
-    """A person of an alert, as GET /v1/alerts/{id}/people lists her."""
-
-    ref: str
-    name: str
-    category: str
-    area: PlaceName
-    agency: str
-    status: Literal["safe", "need_help", "away", "unaccounted"]
-    event_at: datetime | None
-    received_at: datetime | None
-    late: bool
-    note: str | None
-    reported_by: Reporter | None
-    reach: Literal["push", "sms", "email", "warden", "none"]
-    sponsor: str | None
-    phone: str | None
-    added: str | None
-
-
 class MergeIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The person of the roster whom an added one turned out to be."""
 

@@ -139,11 +139,6 @@ async def _place(
     return rows, questions, refused
 
 
-def _doubles(reports: Sequence[Report]) -> list[UUID]:
-    """Ids that stand in one batch more than once."""
-    return [key for key, times in Counter(r.checkin_id for r in reports).items() if times > 1]
-
-
 async def _count(
     con: Any, rows: Sequence[Row], questions: list[rules.Question], received_at: datetime
 ) -> None:
@@ -171,13 +166,17 @@ def late_answers(answers: Sequence[rules.Answer], moves: Sequence[Move]) -> dict
 
 
 def cell_deltas(moves: Sequence[Move]) -> dict[tuple[UUID, int, int, str, str], int]:
-    """What a batch adds to each cell; people who stay in their cell add nothing."""
+    """What a batch adds to each cell; people who stay in their cell add nothing.
+
+    A cell that as many left as entered is kept, with 0: it is another one to a viewer who sees
+    only some of them.
+    """
     deltas: Counter[tuple[UUID, int, int, str, str]] = Counter()
     for m in moves:
         if m.was != m.is_now:
             deltas[(m.alert_id, m.area_id, m.agency_id, m.category, m.was)] -= 1
             deltas[(m.alert_id, m.area_id, m.agency_id, m.category, m.is_now)] += 1
-    return {key: delta for key, delta in deltas.items() if delta}
+    return dict(deltas)
 
 
 def headcount_drafts(

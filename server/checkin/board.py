@@ -1,7 +1,6 @@
 """The headcount board: the snapshot of an alert, and its events as each viewer may see them."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,12 +8,13 @@ from uuid import UUID
 import msgspec
 
 from server.auth import Scope
-from server.checkin.messages import Cell, Counts, Gap, Group, Grouped, Headcount, Parity, Side
-from server.checkin.rules import ALL_STATUSES
+from server.checkin.messages import Headcount
 from server.checkin.store import SQL
 from server.db import Database
 from server.errors import NotFound
 from server.hub import Kind
+from server.people import headcount as headcounts
+from server.people.headcount import Counts, Parity, Tally
 from server.stream import Event
 
 Row = tuple[int, int, str, str, int]  # area, agency, category, status, count
@@ -33,22 +33,23 @@ async def headcount(
     """The board as of one instant. Raises NotFound outside the scope or the operation."""
     async with database.transaction(operation_id, snapshot=True) as con:
         head = await con.fetchrow(SQL.alert_head, alert_id)
-        rows = await cell_rows(con, alert_id, scope) if head else []
-        if head is None or (not rows and not scope.whole):
+        cells = await cell_rows(con, alert_id, scope) if head else []
+        if head is None or (not cells and not scope.whole):
             raise NotFound("There is no such alert.")
         names = await load_names(con)
         parity = await _parity(con, alert_id, scope, head["counts_from"])
+    rows = tallies(cells, names)
     at_close = head["at_close"] if scope.whole else None
     return Headcount(
         alert_id=alert_id,
         seq=head["seq"],
         as_of=head["as_of"],
         state=head["state"],
-        population=sum(r[4] for r in rows),
-        counts=count(rows),
+        population=headcounts.population(rows),
+        counts=headcounts.count(rows),
         late=head["late"],
-        by=grouped(rows, names),
-        cells=[outside_cell(r, names) for r in rows],
+        by=headcounts.grouped(rows),
+        cells=[headcounts.cell(r) for r in rows],
         parity=parity,
         at_close=msgspec.json.decode(at_close, type=Counts) if at_close else None,
     )
@@ -73,68 +74,18 @@ async def load_names(con: Any) -> Names:
     )
 
 
-def count(rows: Iterable[Row]) -> Counts:
-    """Totals by status."""
-    sums = dict.fromkeys(ALL_STATUSES, 0)
-    for row in rows:
-        sums[row[3]] += row[4]
-    return Counts(**sums)
-
-
-def grouped(rows: Sequence[Row], names: Names) -> Grouped:
-    """The three groupings; each sums to the population."""
-    return Grouped(
-        area=_groups(rows, lambda r: names.areas[r[0]]),
-        agency=_groups(rows, lambda r: (names.agencies[r[1]],) * 2),
-        category=_groups(rows, lambda r: (r[2], r[2])),
-    )
-
-
-def _groups(rows: Sequence[Row], name: Any) -> list[Group]:
-    members: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        members[name(row)].append(row)
-    groups = [
-        Group(key=key, label=label, population=sum(r[4] for r in own), counts=count(own))
-        for (key, label), own in members.items()
+def tallies(rows: Iterable[Row], names: Names) -> list[Tally]:
+    """Rows by outside names."""
+    return [
+        Tally(*names.areas[area], names.agencies[agency], category, status, people)
+        for area, agency, category, status, people in rows
     ]
-    return sorted((g for g in groups if g.population), key=lambda g: g.label)
-
-
-def outside_cell(row: Row, names: Names) -> Cell:
-    """A cell by outside names."""
-    area_id, agency_id, category, status, number = row
-    return Cell(
-        area=names.areas[area_id][0],
-        agency=names.agencies[agency_id],
-        category=category,
-        status=status,  # type: ignore[arg-type]
-        count=number,
-    )
 
 
 async def _parity(con: Any, alert_id: UUID, scope: Scope, since: datetime | None) -> Parity:
     areas = None if scope.areas is None else list(scope.areas)
-    rows = await con.fetch(SQL.parity, alert_id, areas, scope.people_list(), since)
-    sides = {r["parity"]: _side(r["population"], r["answered"], r["median_s"]) for r in rows}
-    local, international = sides.get("local"), sides.get("international")
-    return Parity(local=local, international=international, gap=gap(local, international))
-
-
-def _side(population: int, answered: int, median_s: float | None) -> Side:
-    finite = None if median_s is None or median_s == float("inf") else round(median_s, 1)
-    share = round(answered / population, 4)
-    return Side(population=population, answered=answered, share=share, median_s=finite)
-
-
-def gap(local: Side | None, international: Side | None) -> Gap | None:
-    """Local less international; a figure that can't be had is null, never 0."""
-    if local is None or international is None:
-        return None
-    seconds = None
-    if local.median_s is not None and international.median_s is not None:
-        seconds = round(local.median_s - international.median_s, 1)
-    return Gap(share=round(local.share - international.share, 4), median_s=seconds)
+    sides = await con.fetch(SQL.parity, alert_id, areas, scope.people_list(), since)
+    return headcounts.parity(sides)
 
 
 class Faces:
@@ -161,10 +112,12 @@ class Faces:
             names = await load_names(con)
         if not rows:
             return None
-        cells = [outside_cell(r, names) for r in _changed(rows, changed, scope)]
-        if not cells:
+        moved = tallies(_changed(rows, changed, scope), names)
+        if not moved:
             return None
-        return {"alert_id": alert_id, "counts": count(rows), "cells": cells}
+        counts = headcounts.count(tallies(rows, names))
+        cells = [headcounts.cell(r) for r in moved]
+        return {"alert_id": alert_id, "counts": counts, "cells": cells}
 
     async def _checkins(
         self, operation_id: int, scope: Scope, events: list[Event]

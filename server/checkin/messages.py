@@ -8,10 +8,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from server.paging import PageQuery
+from server.people.headcount import AnyStatus, Cell, Counts, Grouped, Parity
 
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone")]
 Status = Literal["safe", "need_help", "away"]
-AnyStatus = Literal["safe", "need_help", "away", "unaccounted"]
+AlertState = Literal["preparing", "pending_release", "open", "closed", "expired", "cancelled"]
 
 
 class Location(msgspec.Struct, frozen=True):
@@ -71,75 +72,13 @@ class BatchResult(msgspec.Struct, frozen=True):
     items: list[ItemResult]
 
 
-class Counts(msgspec.Struct, frozen=True):
-    """People by status. Accounted is safe + need_help + away, and no synonym of safe."""
-
-    safe: int = 0
-    need_help: int = 0
-    away: int = 0
-    unaccounted: int = 0
-
-
-class Group(msgspec.Struct, frozen=True):
-    """One line of a grouping."""
-
-    key: str
-    label: str
-    population: int
-    counts: Counts
-
-
-class Grouped(msgspec.Struct, frozen=True):
-    """The same people by area they are directly in, by agency, by category."""
-
-    area: list[Group]
-    agency: list[Group]
-    category: list[Group]
-
-
-class Cell(msgspec.Struct, frozen=True):
-    """One cell of the headcount, by outside names."""
-
-    area: str
-    agency: str
-    category: str
-    status: AnyStatus
-    count: int
-
-
-class Side(msgspec.Struct, frozen=True):
-    """One side of the parity comparison. share: 0 to 1. median_s: seconds from the opening to
-    the first answer, the silent as infinite; null when infinite."""
-
-    population: int
-    answered: int
-    share: float
-    median_s: float | None
-
-
-class Gap(msgspec.Struct, frozen=True):
-    """Local less international: negative share, or positive seconds, is to local disadvantage."""
-
-    share: float | None
-    median_s: float | None
-
-
-class Parity(msgspec.Struct, frozen=True):
-    """Local staff (national and local, with their families) against international staff. An
-    empty side is null, never 0."""
-
-    local: Side | None
-    international: Side | None
-    gap: Gap | None
-
-
 class Headcount(msgspec.Struct, frozen=True):
     """The board of one alert. `seq` is the last event it contains; `as_of` the database's time."""
 
     alert_id: UUID
     seq: int
     as_of: datetime
-    state: str
+    state: AlertState
     population: int
     counts: Counts
     late: int
@@ -147,40 +86,6 @@ class Headcount(msgspec.Struct, frozen=True):
     cells: list[Cell]
     parity: Parity
     at_close: Counts | None = None
-
-
-class AreaName(msgspec.Struct, frozen=True):
-    """An area by code and name."""
-
-    code: str
-    name: str
-
-
-class ReportedBy(msgspec.Struct, frozen=True):
-    """Who said it: the person, family, a warden or an operator."""
-
-    kind: Literal["self", "family", "warden", "operator"]
-    name: str | None = None
-
-
-class AlertPerson(msgspec.Struct, frozen=True):
-    """A person of an alert, the answer that stands, and how she can be reached."""
-
-    ref: str
-    name: str
-    category: str
-    area: AreaName
-    agency: str
-    status: AnyStatus
-    event_at: datetime | None
-    received_at: datetime | None
-    late: bool
-    note: str | None
-    reported_by: ReportedBy | None
-    reach: Literal["push", "sms", "email", "warden", "none"]
-    sponsor: str | None
-    phone: str | None
-    added: str | None
 
 
 class PeopleQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):

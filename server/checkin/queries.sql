@@ -65,6 +65,13 @@ SELECT a.alert_id, a.state, a.late, a.at_close, a.counts_from, now() AS as_of, h
 FROM alert a CROSS JOIN stream_head h
 WHERE a.operation_id = current_operation() AND a.alert_id = $1
 
+-- name: in_sight
+-- Whether an alert holds anybody in some areas, or of some people.
+SELECT EXISTS (
+  SELECT FROM alert_person WHERE operation_id = current_operation() AND alert_id = $1
+    AND ($2::int[] IS NULL OR area_id = ANY ($2))
+    AND ($3::int[] IS NULL OR person_id = ANY ($3)))
+
 -- name: cells_by_area
 -- The headcount of an alert as kept, in all areas or in some.
 SELECT area_id, agency_id, category, status, count FROM cell
@@ -102,13 +109,7 @@ SELECT 'agency', agency_id, name, name FROM agency
 SELECT p.person_id, p.ref, p.name, p.category AS category_now, ap.category, a.code AS area_code,
        a.name AS area_name, g.name AS agency, ap.status, ap.event_at, ap.received_at, ap.late,
        ap.added, c.note, c.reporter, s.ref AS sponsor,
-       CASE WHEN c.actor LIKE 'operator:%'
-            THEN (SELECT o.name FROM operator o WHERE o.operation_id = c.operation_id
-                    AND o.operator_id = split_part(c.actor, ':', 2)::int)
-            ELSE (SELECT r.name FROM device d
-                  JOIN person r ON r.operation_id = d.operation_id AND r.person_id = d.person_id
-                  WHERE d.operation_id = c.operation_id
-                    AND d.device_id = split_part(c.actor, ':', 2)::uuid) END AS reporter_name,
+       actor_name(c.actor) AS reporter_name,
        (SELECT phone FROM contact_point cp WHERE cp.operation_id = p.operation_id
           AND cp.person_id = p.person_id ORDER BY rank LIMIT 1) AS phone
 FROM alert_person ap

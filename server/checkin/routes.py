@@ -10,7 +10,6 @@ from server.auth import Principal
 from server.checkin import board, listing, rules
 from server.checkin.actions import Collector, Outcome
 from server.checkin.messages import (
-    AlertPerson,
     BatchResult,
     CheckinBatch,
     CheckinIn,
@@ -24,6 +23,7 @@ from server.checkin.store import Recorded
 from server.db import Database
 from server.errors import Problem
 from server.paging import Page
+from server.people.counted import AlertPerson
 from server.people.reporters import Resolved, resolve_reporters
 from server.web import Call, Endpoint, Reply, plausible
 

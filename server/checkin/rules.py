@@ -8,7 +8,6 @@ from uuid import UUID
 import msgspec
 
 STATUSES = ("safe", "need_help", "away")
-ALL_STATUSES = (*STATUSES, "unaccounted")
 # States in which an alert has been opened, so that answers move its counts.
 COUNTING = frozenset({"open", "closed", "expired"})
 _ENCODER = msgspec.json.Encoder()

@@ -69,7 +69,7 @@ async def insert_checkins(
 
 
 def _columns(report: Report, event_at: datetime, exercise: bool) -> tuple[Any, ...]:
-    place = report.place
+    place = None if exercise else report.place  # exercises keep none (promise 16)
     lat, lon, accuracy = (place.lat, place.lon, place.accuracy_m) if place else (None, None, None)
     return (
         report.checkin_id,

@@ -98,6 +98,18 @@ CREATE FUNCTION reach_of(persons int[]) RETURNS TABLE (person_id int, reach text
                     ELSE 'none' END
         FROM wanted w $$;
 
+-- Who stands behind 'operator:<id>' or 'device:<id>', by name; NULL for anything else.
+CREATE FUNCTION actor_name(actor text) RETURNS text
+  LANGUAGE sql STABLE
+  AS $$ SELECT CASE split_part(actor, ':', 1)
+          WHEN 'operator' THEN (
+            SELECT o.name FROM operator o WHERE o.operation_id = current_operation()
+              AND o.operator_id = split_part(actor, ':', 2)::int)
+          WHEN 'device' THEN (
+            SELECT p.name FROM device d JOIN person p USING (operation_id, person_id)
+            WHERE d.operation_id = current_operation()
+              AND d.device_id = split_part(actor, ':', 2)::uuid) END $$;
+
 -- Every later addition to a population, by the id its caller made: a repeat finds it here.
 CREATE TABLE addition (
   operation_id int NOT NULL REFERENCES operation,

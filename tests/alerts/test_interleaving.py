@@ -31,7 +31,7 @@ def report(person: int, status: str, at: datetime, alert_id: uuid.UUID | None) -
         note=None,
         battery=None,
         reporter="self",
-        actor="device:test",
+        actor="device:00000000-0000-0000-0000-000000000000",
         body_hash=b"x",
     )
 

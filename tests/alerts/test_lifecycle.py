@@ -142,7 +142,8 @@ async def test_an_incident_counts_each_person_once_with_the_latest_answer(databa
         assert count["counts"] == {"safe": 1, "need_help": 0, "away": 0, "unaccounted": 1}
         assert sum(g["population"] for g in count["by"]["area"]) == 2
         assert count["parity"]["local"]["answered"] == 1
-        assert count["parity"]["gap"]["share"] == 1
+        assert count["parity"]["gap"] == {"share": 1, "median_s": None}
+        assert count["parity"]["international"]["median_s"] is None, "the silent are infinite"
         assert (await api.get("/v1/incidents")).json()["items"][0]["live"] == 2
         closed = (await api.post(f"{address}/close")).json()
         assert (closed["live"], closed["alerts"]) == (0, 2)

@@ -157,7 +157,7 @@ class World:
             " INSERT INTO checkin (operation_id, checkin_id, person_id, status, at, event_at,"
             " received_at, alert_id, exercise, reporter, actor, body_hash)"
             " SELECT current_operation(), $1, $2, $3, now, now - $4 * interval '1 second', now, $5,"
-            " $6, 'self', 'device:test', '' FROM t",
+            " $6, 'self', 'device:00000000-0000-0000-0000-000000000000', '' FROM t",
             key,
             person_id,
             status,

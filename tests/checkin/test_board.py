@@ -9,9 +9,10 @@ import pytest
 from server import db
 from server.auth import Scope
 from server.checkin import actions, board
-from server.checkin.messages import Gap, Headcount, Side
+from server.checkin.messages import Headcount
 from server.checkin.rules import Report
 from server.errors import NotFound
+from server.people.headcount import Gap, Side, gap
 from tests.support.seed import Station, station
 
 EVERYTHING = Scope()
@@ -71,7 +72,7 @@ async def test_a_side_without_people_is_null_never_zero(place: Station) -> None:
 
 def test_the_gap_is_local_less_international() -> None:
     local, international = Side(10, 5, 0.5, 90.0), Side(4, 3, 0.75, 60.0)
-    assert board.gap(local, international) == Gap(share=-0.25, median_s=30.0)
+    assert gap(local, international) == Gap(share=-0.25, median_s=30.0)
 
 
 async def test_every_grouping_sums_to_the_population(place: Station) -> None:

@@ -70,7 +70,9 @@ GROUP BY r.code, r.name, g.name, l.category, l.status
 -- first call for a person's answer to the first answer, the silent counting as infinite.
 WITH person AS (
   SELECT p.person_id, max(p.parity) AS parity, bool_or(p.status <> 'unaccounted') AS answered,
-         greatest(extract(epoch FROM min(p.first_at) - min(a.counts_from)), 0)::float8 AS took_s
+         CASE WHEN min(p.first_at) IS NOT NULL  -- greatest() would make the silent's NULL a 0
+              THEN greatest(extract(epoch FROM min(p.first_at) - min(a.counts_from)), 0)::float8
+         END AS took_s
   FROM alert a JOIN alert_person p ON p.operation_id = a.operation_id AND p.alert_id = a.alert_id
   WHERE a.operation_id = current_operation() AND a.incident_id = $1 AND a.state <> 'cancelled'
     AND p.parity IS NOT NULL AND ($2::int[] IS NULL OR p.area_id = ANY ($2))

@@ -15,12 +15,13 @@ from server.alerts.deliveries.store import PUSH_KINDS
 from server.alerts.deliveries.store import SQL as DELIVERIES
 from server.alerts.members import store
 from server.alerts.members.store import SQL, Moves
-from server.alerts.messages import AdditionIn, MemberOut
+from server.alerts.messages import AdditionIn
 from server.alerts.store import Locked
 from server.auth import Principal, Scope
 from server.clock import rfc3339
 from server.db import Database, retried
 from server.errors import Clash, NotFound, refuse_field
+from server.people.counted import AlertPerson
 
 UNKNOWN_AGENCY = "Unknown"
 # Parity leaves contractors out: a stranger's category must not lean either side.
@@ -43,7 +44,7 @@ class Newcomer(msgspec.Struct, frozen=True):
 @retried
 async def add(
     db: Database, who: Principal, scope: Scope, alert_id: UUID, body: AdditionIn
-) -> tuple[MemberOut, bool]:
+) -> tuple[AlertPerson, bool]:
     """Adds a person, with the caller's report if there is one; the person, and whether new.
 
     Raises NotFound out of sight, BadInput, or Clash for a used id, a population that holds the

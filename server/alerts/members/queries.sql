@@ -120,8 +120,9 @@ ON CONFLICT DO NOTHING
 
 -- name: member
 -- One person of an alert as the lists of people show her.
-SELECT p.ref, p.name, ap.category, a.code, a.name AS area, g.name AS agency, ap.status,
-       ap.event_at, ap.received_at, ap.late, c.note, c.reporter, w.reach, s.ref AS sponsor,
+SELECT p.ref, p.name, ap.category, a.code AS area_code, a.name AS area_name, g.name AS agency,
+       ap.status, ap.event_at, ap.received_at, ap.late, c.note, c.reporter,
+       actor_name(c.actor) AS reporter_name, w.reach, s.ref AS sponsor,
        ap.added, (SELECT phone FROM contact_point cp WHERE cp.operation_id = p.operation_id
                   AND cp.person_id = p.person_id ORDER BY rank LIMIT 1) AS phone
 FROM alert_person ap

@@ -1,10 +1,11 @@
 """The calls that change a population."""
 
 from server.alerts.members import adding, merging
-from server.alerts.messages import AdditionIn, MemberOut, MergedOut, MergeIn
+from server.alerts.messages import AdditionIn, MergedOut, MergeIn
 from server.auth import Authenticator
 from server.db import Database
 from server.errors import NotFound
+from server.people.counted import AlertPerson
 from server.web import Call, Endpoint, Reply
 
 
@@ -44,7 +45,7 @@ def endpoints(database: Database, auth: Authenticator) -> list[Endpoint]:
             room.add,
             "Add one more to the population",
             "alert.people",
-            {201: MemberOut, 200: MemberOut},
+            {201: AlertPerson, 200: AlertPerson},
             body=AdditionIn,
         ),
         Endpoint(

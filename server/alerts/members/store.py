@@ -7,8 +7,8 @@ from uuid import UUID
 
 from server import stream
 from server.alerts import store as alerts
-from server.alerts.messages import MemberOut, PlaceName, Reporter
 from server.db import named_sql
+from server.people.counted import AlertPerson, alert_person
 
 SQL = named_sql(__file__)
 Cell = tuple[UUID, int, int, str, str]  # alert, area, agency, category, status
@@ -53,23 +53,7 @@ def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-async def member(con: Any, alert_id: UUID, person_id: int) -> MemberOut:
+async def member(con: Any, alert_id: UUID, person_id: int) -> AlertPerson:
     """One person of an alert, known to be in it."""
     row = await con.fetchrow(SQL.member, alert_id, person_id)
-    return MemberOut(
-        ref=row["ref"],
-        name=row["name"],
-        category=row["category"],
-        area=PlaceName(row["code"], row["area"]),
-        agency=row["agency"],
-        status=row["status"],
-        event_at=row["event_at"],
-        received_at=row["received_at"],
-        late=row["late"],
-        note=row["note"],
-        reported_by=Reporter(row["reporter"]) if row["reporter"] else None,
-        reach=row["reach"],
-        sponsor=row["sponsor"],
-        phone=row["phone"],
-        added=row["added"],
-    )
+    return alert_person(row, row["reach"])

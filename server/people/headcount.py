@@ -1,0 +1,142 @@
+"""A headcount as it is shown, whatever it counts: an alert, an incident, later a movement. Pure."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+STATUSES = ("safe", "need_help", "away", "unaccounted")
+AnyStatus = Literal["safe", "need_help", "away", "unaccounted"]
+
+
+class Tally(NamedTuple):
+    """How many people share area, agency, category and status, by outside names."""
+
+    area: str
+    area_name: str
+    agency: str
+    category: str
+    status: str
+    people: int
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """People by status. Accounted is safe + need_help + away, and no synonym of safe."""
+
+    safe: int = 0
+    need_help: int = 0
+    away: int = 0
+    unaccounted: int = 0
+
+
+class Group(msgspec.Struct, frozen=True):
+    """One line of a grouping."""
+
+    key: str
+    label: str
+    population: int
+    counts: Counts
+
+
+class Grouped(msgspec.Struct, frozen=True):
+    """The same people by area they are directly in, by agency, by category."""
+
+    area: list[Group]
+    agency: list[Group]
+    category: list[Group]
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """One cell of the headcount, by outside names."""
+
+    area: str
+    agency: str
+    category: str
+    status: AnyStatus
+    count: int
+
+
+class Side(msgspec.Struct, frozen=True):
+    """One side of the parity comparison. share: 0 to 1. median_s: seconds from the opening to
+    the first answer, the silent as infinite; null when infinite."""
+
+    population: int
+    answered: int
+    share: float
+    median_s: float | None
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """Local less international: negative share, or positive seconds, is to local disadvantage."""
+
+    share: float | None
+    median_s: float | None
+
+
+class Parity(msgspec.Struct, frozen=True):
+    """Local staff (national and local, with their families) against international staff. An
+    empty side is null, never 0."""
+
+    local: Side | None
+    international: Side | None
+    gap: Gap | None
+
+
+def population(rows: Iterable[Tally]) -> int:
+    """Everybody."""
+    return sum(row.people for row in rows)
+
+
+def count(rows: Iterable[Tally]) -> Counts:
+    """Totals by status."""
+    sums = dict.fromkeys(STATUSES, 0)
+    for row in rows:
+        sums[row.status] += row.people
+    return Counts(**sums)
+
+
+def grouped(rows: Sequence[Tally]) -> Grouped:
+    """The three groupings; each sums to the population."""
+    return Grouped(
+        area=_groups(rows, lambda r: (r.area, r.area_name)),
+        agency=_groups(rows, lambda r: (r.agency, r.agency)),
+        category=_groups(rows, lambda r: (r.category, r.category)),
+    )
+
+
+def _groups(rows: Sequence[Tally], name: Callable[[Tally], tuple[str, str]]) -> list[Group]:
+    members: defaultdict[tuple[str, str], list[Tally]] = defaultdict(list)
+    for row in rows:
+        members[name(row)].append(row)
+    groups = [Group(*key, population(own), count(own)) for key, own in members.items()]
+    return sorted((g for g in groups if g.population), key=lambda g: g.label)
+
+
+def cell(row: Tally) -> Cell:
+    """One row as it is sent."""
+    return Cell(row.area, row.agency, row.category, row.status, row.people)  # type: ignore[arg-type]
+
+
+def parity(sides: Iterable[Mapping[str, Any]]) -> Parity:
+    """From rows of parity ('local' or 'international'), population, answered and median_s."""
+    found = {row["parity"]: _side(row) for row in sides}
+    local, international = found.get("local"), found.get("international")
+    return Parity(local=local, international=international, gap=gap(local, international))
+
+
+def _side(row: Mapping[str, Any]) -> Side:
+    median: float | None = row["median_s"]
+    finite = None if median is None or median == float("inf") else round(median, 1)
+    share = round(row["answered"] / row["population"], 4)
+    return Side(row["population"], row["answered"], share, finite)
+
+
+def gap(local: Side | None, international: Side | None) -> Gap | None:
+    """Local less international; a figure that can't be had is null, never 0."""
+    if local is None or international is None:
+        return None
+    seconds = None
+    if local.median_s is not None and international.median_s is not None:
+        seconds = round(local.median_s - international.median_s, 1)
+    return Gap(share=round(local.share - international.share, 4), median_s=seconds)
