@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtests.harness import Bench, Figure, Row
-from loadtests.rows import checkins, fanout, rollcall, roster, sizes
+from loadtests.rows import checkins, claims, fanout, pushes, rollcall, roster, sizes
 from server import log
 from server.embedded import EmbeddedPostgres
 
@@ -27,6 +27,10 @@ ROWS: list[tuple[tuple[str, ...], Row]] = [
     (("checkin_vs_noop", "checkin_vs_single_insert"), checkins.measure),
     (("rollcall_100k_seconds", "rollcall_100k_open_seconds"), rollcall.measure),
     (("import_100k_seconds",), roster.measure),
+    (("push_vs_raw_aiohttp", "push_vs_raw_aiohttp_100ms"), pushes.against_raw),
+    (("push_vs_pyfcm_async",), pushes.against_pyfcm),
+    (("push_vs_firebase_admin",), pushes.against_firebase),
+    (("claim_vs_pgqueuer",), claims.measure),
     (("sse_vs_raw",), fanout.measure),
     (("phone_app_gzip_kb",), sizes.measure),
 ]
