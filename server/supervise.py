@@ -80,7 +80,7 @@ async def forever(name: str, turn: Callable[[], Awaitable[bool]], idle_s: float)
             busy = await turn()
             pause = idle_s
         except Exception as error:
-            LOGGER.warning("turn_failed", task=name, kind=type(error).__name__, detail=str(error))
+            LOGGER.warning("turn_failed", task=name, kind=type(error).__name__)
             busy, pause = False, min(max(pause, 0.1) * 2, 5.0)
         if not busy:
             await asyncio.sleep(pause)

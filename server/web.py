@@ -121,6 +121,7 @@ class Shell:
     """The ASGI application of all endpoints that share one path."""
 
     def __init__(self, endpoints: Sequence[Endpoint], auth: Authenticator) -> None:
+        self._path = endpoints[0].path  # as documented: an address may name a person
         self._by_method = {e.method: e for e in endpoints}
         self._auth = auth
         self._decoders: dict[str, Callable[[bytes], Any]] = {
@@ -142,7 +143,7 @@ class Shell:
                 raise
             asyncio.current_task().uncancel()  # type: ignore[union-attr]
         except Exception:
-            LOGGER.exception("unexpected", path=scope["path"], method=scope["method"])
+            LOGGER.exception("unexpected", path=self._path, method=scope["method"])
             if not line.started:
                 await _send_json(
                     line, 500, errors.unexpected(request_id), PROBLEM_HEADERS, request_id
