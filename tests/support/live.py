@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from urllib.request import urlopen
@@ -46,12 +47,17 @@ class LiveServer:
     def start(self) -> "LiveServer":
         """Starts it and waits until it can write."""
         command = [sys.executable, "-m", "server", "serve", "--port", str(self.port)]
-        self._process = subprocess.Popen(
-            [*command, "--role", self._role],
-            cwd=ROOT,
-            env={**os.environ, "MUSTER_DATABASE_URL": self.dsn, "MUSTER_SECRET_KEY": "test",
-                 "MUSTER_VAPID_PRIVATE_KEY": PUSH_KEY, "MUSTER_PUBLIC_URL": self.url, **self._env},
-        )  # fmt: skip
+        env = {**os.environ, "MUSTER_DATABASE_URL": self.dsn, "MUSTER_SECRET_KEY": "test",
+               "MUSTER_VAPID_PRIVATE_KEY": PUSH_KEY, "MUSTER_PUBLIC_URL": self.url}  # fmt: skip
+        with ExitStack() as opened:
+            log = opened.enter_context(self._log.open("ab")) if self._log else None
+            self._process = subprocess.Popen(
+                [*command, "--role", self._role],
+                cwd=ROOT,
+                env={**env, **self._env},
+                stdout=log,
+                stderr=log,
+            )
         self._wait_ready()
         return self
 

@@ -1,0 +1,428 @@
+"""Two operations alike in everything but their names, and every request of one about the other.
+
+`cases` makes the requests from the served document; a parameter or body that is new there must be
+named here, or the tests that use it fail.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+
+from server import db, jobs
+from server.alerts import jobs as alert_jobs
+from server.app import Api
+from server.people import importing, operations
+from tests.people.roster import write
+from tests.support.http import settings
+
+OURS, THEIRS = "OURS-", "THEIRS-"
+LEFT_OUT = {"last_seen_at"}  # the server notes it on its own, half a minute later
+NEUTRAL = {"limit", "status", "state", "category"}  # query parameters that name nothing
+STREAM = "GET /v1/stream"
+TABLES = """
+    SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relkind IN ('r', 'p') AND a.attname = 'operation_id' AND NOT a.attisdropped
+      AND c.relnamespace = 'public'::regnamespace ORDER BY 1
+"""
+
+
+@dataclass
+class Land:
+    """One operation: the names and ids a request may carry, and its callers' headers."""
+
+    mark: str
+    operation_id: int
+    client: httpx.AsyncClient
+    names: dict[str, str] = field(default_factory=dict)
+    callers: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    async def call(self, who: str, method: str, path: str, body: Any = None) -> Any:
+        """The decoded answer of a request that must succeed."""
+        answer = await self.client.request(method, path, json=body, headers=self.callers[who])
+        assert answer.status_code < 300, (method, path, answer.status_code, answer.text)
+        return answer.json() if answer.content else None
+
+
+async def as_superuser(dsn: str, *statements: Any) -> list[Any]:
+    """The rows of one statement with its arguments, past every policy."""
+    con = await asyncpg.connect(dsn)
+    try:
+        return list(await con.fetch(*statements))
+    finally:
+        await con.close()
+
+
+# How the two come to be
+
+
+def roster(folder: Path, mark: str) -> Path:
+    """Areas, people and a tree; nth digits tell the two operations' numbers apart."""
+    n = len(mark)
+    return write(
+        folder,
+        areas=[
+            f"{mark}ALL,{mark}station,,duty_station,{n}.28641,36.81{n}27,{mark}KE",
+            f"{mark}N,{mark}north,{mark}ALL,zone,{n}.23261,36.71{n}45,",
+            f"{mark}S,{mark}south,{mark}ALL,zone,{n}.33262,36.91{n}46,",
+        ],
+        people=[
+            f"{mark}P{i},{mark}person {i},{category},{mark}agency,{mark}{area},"
+            f"+25471{n}0000{i},,{mark}{i}@example.org,en,{sponsor and mark + sponsor}"
+            for i, category, area, sponsor in [
+                (1, "national", "N", ""),
+                (2, "international", "S", ""),
+                (3, "local", "N", ""),
+                (4, "contractor", "S", ""),
+                (5, "family", "N", "P3"),
+            ]
+        ],
+        tree=[
+            f"{mark}TOP,,{mark}top,{mark}ALL,{mark}P1,{mark}P2,",
+            f"{mark}LOW,{mark}TOP,{mark}low,,{mark}P1,,{mark}P3;{mark}P5",
+        ],
+    )
+
+
+async def settle(database: db.Database, client: httpx.AsyncClient, folder: Path, mark: str) -> Land:
+    """An operation with something in every table, made by its own callers."""
+    made = await operations.add_operation(
+        database.dsn, mark + "op", mark + "operation", "Africa/Nairobi"
+    )
+    files = roster(folder / mark, mark)
+    report = await importing.run(database, made.code, [files], dry_run=False, accept_partial=False)
+    assert report.written, report
+    land = Land(mark, made.operation_id, client, {"mark": mark, "token": ""})
+    await _staff(land, database, made.code)
+    await _phones(land)
+    await _roll_call(land, database)
+    return land
+
+
+async def _staff(land: Land, database: db.Database, code: str) -> None:
+    kinds: list[tuple[Any, dict[str, str]]] = [
+        ("admin", {}),
+        ("operator", {"area": f"{land.mark}N"}),
+        ("auditor", {}),
+        ("warden", {"person": f"{land.mark}P1"}),
+    ]
+    for role, more in kinds:
+        name = f"{land.mark}{role}"
+        made = await operations.add_operator(database, code, name, role, **more)
+        land.callers[role] = {"authorization": f"Bearer {made.token}"}
+        land.names["token"] = land.names["token"] or made.token
+    land.callers["anyone"] = {}
+    answer = await land.client.post("/v1/sessions", json={"token": land.names["token"]})
+    land.client.cookies.clear()  # only the console sends it
+    cookie = answer.headers["set-cookie"].partition(";")[0]
+    land.callers["console"] = {"cookie": cookie, "x-csrf-token": answer.json()["csrf"]}
+
+
+async def _phones(land: Land) -> None:
+    mark, names = land.mark, land.names
+    for who, ref in (("warden's phone", "P1"), ("phone", "P3")):
+        code = await land.call("admin", "POST", "/v1/enrolments", {"person_ref": mark + ref})
+        push = {"kind": "fcm", "token": f"{mark}push-{ref}"}
+        body = {"id": str(uuid4()), "code": code["code"], "platform": "sim", "push": push}
+        phone = await land.call("anyone", "POST", "/v1/devices", body)
+        land.callers[who] = {"authorization": f"Bearer {phone['token']}"}
+        names |= {"device": phone["device_id"], "push": push["token"]}
+    wish = {"person_ref": mark + "P4", "printed": True}
+    names["enrolment"] = (await land.call("admin", "POST", "/v1/enrolments", wish))["id"]
+    names["code"] = (await land.call("admin", "POST", "/v1/enrolments", wish))["code"]
+
+
+async def _roll_call(land: Land, database: db.Database) -> None:
+    """One of everything that follows from an incident. The last event is seen by all callers."""
+    mark, names, call = land.mark, land.names, land.call
+    names |= {kind: str(uuid4()) for kind in ("incident", "alert", "checkin", "addition")}
+    incident = {"id": names["incident"], "title": mark + "incident", "exercise": False}
+    await call("admin", "POST", "/v1/incidents", incident)
+    later = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    alert = {"id": names["alert"], "incident_id": names["incident"], "expires_at": later}
+    await call("admin", "POST", "/v1/alerts", {**ALERT, **alert, **texts(mark)})
+    runner = jobs.Runner(database, alert_jobs.handlers(database))
+    while await runner.turn():
+        pass
+    one = f"/v1/alerts/{names['alert']}"
+    stranger = {"id": names["addition"], "name": mark + "stranger", "area": mark + "N"}
+    names["stranger"] = (await call("admin", "POST", f"{one}/people", stranger))["ref"]
+    deliveries = (await call("admin", "GET", f"{one}/deliveries"))["items"]
+    names["delivery"] = next(d["delivery_id"] for d in deliveries if d["person"]["ref"][-1] == "3")
+    await call("phone", "POST", "/v1/receipts", {"items": [receipt(names["delivery"])]})
+    page = await call("admin", "GET", "/v1/people?limit=1")
+    names["cursor"] = httpx.URL(page["next"]).params["cursor"]
+    await report_safe(land, names["checkin"])
+
+
+async def report_safe(land: Land, checkin_id: str | None = None) -> None:
+    """A report that every caller of the operation may see."""
+    place = {"lat": len(land.mark) + 0.24681, "lon": 36.13579}
+    body = {**said(checkin_id), "note": f"{land.mark}note", "location": place}
+    await land.call("warden's phone", "POST", "/v1/checkins", body)
+
+
+ALERT = {"kind": "rollcall", "audience": {"all": True}, "exercise": False}
+
+
+def texts(mark: str) -> dict[str, str]:
+    return {key: f"{mark}{key}" for key in ("title", "body", "lock_screen", "sms_text")}
+
+
+def said(checkin_id: str | None = None) -> dict[str, str]:
+    now = datetime.now(UTC).isoformat()
+    return {"id": checkin_id or str(uuid4()), "status": "safe", "at": now}
+
+
+def receipt(delivery_id: str) -> dict[str, str]:
+    return {"delivery_id": delivery_id, "kind": "seen", "at": datetime.now(UTC).isoformat()}
+
+
+# Every request there is
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request. `due`: refused; empty (a list, or refused); own (what is the caller's own)."""
+
+    route: str
+    path: str
+    due: str
+    query: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+
+    @property
+    def text(self) -> str:
+        """All the request says: an answer may say it again."""
+        return f"{self.path} {self.query} {json.dumps(self.body)}"
+
+
+def in_path(land: Land) -> dict[str, str]:
+    """What stands for each parameter of a path. A new one must be named here."""
+    names = land.names
+    return {
+        "alert_id": names["alert"],
+        "incident_id": names["incident"],
+        "enrolment_id": names["enrolment"],
+        "ref": names["stranger"],
+    }
+
+
+def in_query(land: Land) -> dict[str, tuple[str, str]]:
+    """What stands for each parameter of a query, and what is due. A new one must be named."""
+    mark = land.mark
+    return {
+        "area": (f"{mark}N", "empty"),
+        "agency": (f"{mark}agency", "empty"),
+        "q": (f"{mark}person", "empty"),
+        "cursor": (land.names["cursor"], "own"),
+        "after": ("0", "own"),
+    }
+
+
+def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
+    """Bodies that name what is the other's. Every route with a body must be named here."""
+    mine, names, mark = own.names, other.names, other.mark
+    new: Callable[[], dict[str, str]] = lambda: {"id": str(uuid4())}  # noqa: E731
+    words = {"title": "t", "body": "b"}
+    alert = {**ALERT, **words}
+    spot = len(mark) + 0.24681
+    square = [[36, spot - 1], [37, spot - 1], [37, spot + 1], [36, spot + 1], [36, spot - 1]]
+    audiences = [
+        {"areas": [f"{mark}N"]},
+        {"areas": [f"{own.mark}N", f"{mark}N"]},
+        {"agencies": [f"{mark}agency"]},
+        {"tree_node": f"{mark}TOP"},
+    ]
+    named = [("refused", {"audience": a}) for a in audiences]
+    around = [("own", {"audience": {"polygon": {"type": "Polygon", "coordinates": [square]}}})]
+    place = {"name": "n", "area": f"{own.mark}N"}
+    person = {**place, "category": "local", "agency": f"{own.mark}agency"}
+    person_named = [{"area": f"{mark}N"}, {"family_of": f"{mark}P3", "category": "family"}]
+    extra = [("refused", {"ref": f"{mark}P2"}), ("refused", {"name": "n", "area": f"{mark}N"})]
+    corrected = names["alert"][:-4] + "0000"
+    return {
+        "POST /v1/alerts": [
+            *((due, {**new(), **alert, **more}) for due, more in named + around),
+            ("refused", {**new(), **alert, "incident_id": names["incident"]}),
+            ("own", {**alert, "id": names["alert"], "audience": {"areas": [f"{own.mark}N"]}}),
+        ],
+        "POST /v1/alerts/preview": [(due, {**words, **more}) for due, more in named + around],
+        "POST /v1/alerts/{alert_id}/correct": [("own", {"id": corrected, **words})],
+        "POST /v1/alerts/{alert_id}/people": [
+            *((due, {**new(), **more}) for due, more in extra),
+            ("refused", {**new(), **place, "agency": f"{mark}agency"}),
+            ("own", {**place, "id": names["addition"]}),
+        ],
+        "POST /v1/incidents": [("own", {"id": names["incident"], "title": "t", "exercise": False})],
+        "POST /v1/people": [
+            *(("refused", {"ref": "NEW-1", **person, **more}) for more in person_named),
+            ("own", {"ref": f"{mark}P2", **person, "phones": [f"+25471{len(mark)}00002"]}),
+        ],
+        "POST /v1/people/{ref}/merge": [("refused", {"into": f"{mark}P2"})],
+        "POST /v1/enrolments": [("refused", {"person_ref": f"{mark}P3"})],
+        "POST /v1/devices": [
+            ("own", {"id": names["device"], "code": mine["code"], "platform": "sim"})
+        ],
+        "PUT /v1/self/push": [("own", {"kind": "fcm", "token": names["push"]})],
+        "POST /v1/sessions": [("own", {"token": mine["token"]})],
+        "POST /v1/receipts": [("refused", {"items": [receipt(names["delivery"])]})],
+        "POST /v1/checkins": [
+            ("refused", {**said(), "for": f"{mark}P3"}),
+            ("refused", {**said(), "alert_id": names["alert"]}),
+            ("refused", {"items": [{**said(), "for": f"{mark}P5"}]}),
+            ("refused", {"items": [{**said(), "alert_id": names["alert"]}]}),
+            ("own", said(names["checkin"])),
+        ],
+    }
+
+
+def cases(document: dict[str, Any], own: Land, other: Land) -> Iterator[Case]:
+    """Every route of the document with everything of the other's that it takes."""
+    bodies = in_body(own, other)
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            route = f"{method.upper()} {path}"
+            query = [p["name"] for p in operation["parameters"] if p["in"] == "query"]
+            sent = bodies.pop(route) if "requestBody" in operation else [("own", None)]
+            if "{" in path:
+                there = path.format_map(in_path(other))
+                yield from (Case(route, there, "refused", body=body) for _, body in sent)
+            here = path.format_map(in_path(own))
+            if method == "get" or "requestBody" in operation or "{" not in path:
+                yield from (Case(route, here, due, body=body) for due, body in sent)
+            for name in set(query) - NEUTRAL:
+                value, due = in_query(other)[name]
+                yield Case(route, here, due, {name: value})
+    assert not bodies, f"the document has no such routes any more: {list(bodies)}"
+
+
+async def ask(land: Land, who: str, case: Case) -> tuple[int, str]:
+    """Status and text of the answer; a stream is read up to a report made meanwhile."""
+    method, headers = case.route.split()[0], land.callers[who]
+    sent = {"params": case.query or None, "json": case.body, "headers": headers}
+    if case.route != STREAM:
+        answer = await land.client.request(method, case.path, **sent)
+        return answer.status_code, answer.text
+    sent["params"] = case.query or {"after": "0"}
+    async with asyncio.timeout(60), land.client.stream(method, case.path, **sent) as answer:
+        text, last = "", str(uuid4())
+        if answer.status_code == 200:
+            await report_safe(land, last)
+        async for piece in answer.aiter_text():
+            text += piece
+            if last in text and text.endswith("\n\n"):
+                break
+        return answer.status_code, text
+
+
+def is_empty(text: str) -> bool:
+    """A list without items, or one in which each item was refused."""
+    found = json.loads(text or "null")
+    items = found.get("items") if isinstance(found, dict) else None
+    return items is not None and all("error" in item for item in items)
+
+
+def faults(case: Case, status: int, text: str, foreign: set[str]) -> Iterator[str]:
+    """What is wrong with an answer."""
+    if any(word in text and word not in case.text for word in foreign):
+        yield "shows"
+    if status >= 500:
+        yield "fails"
+    if case.due != "own" and status < 400 and not is_empty(text):
+        yield "accepts"
+    if case.due != "own" and status >= 400 and status not in (401, 403, 404, 422):
+        yield f"answers {status}"
+
+
+# The two, seen from above
+
+
+async def dump(dsn: str, operation_id: int) -> dict[str, list[Any]]:
+    """All rows of an operation, whatever their table."""
+    found = {}
+    for table in [r["name"] for r in await as_superuser(dsn, TABLES)]:
+        sql = f"SELECT to_jsonb(t)::text AS row FROM {table} t WHERE operation_id = $1 ORDER BY 1"
+        rows = [json.loads(r["row"]) for r in await as_superuser(dsn, sql, operation_id)]
+        found[table.strip('"')] = [{k: v for k, v in r.items() if k not in LEFT_OUT} for r in rows]
+    return found
+
+
+def words(value: Any) -> Iterator[str]:
+    """Every text and fraction in a value."""
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from words(inner)
+    elif isinstance(value, str | float) and len(str(value)) > 5:
+        yield str(value)
+
+
+@dataclass
+class Pair:
+    """Both operations behind one server."""
+
+    dsn: str
+    ours: Land
+    theirs: Land
+    document: dict[str, Any]
+
+    async def foreign(self, own: Land, other: Land) -> set[str]:
+        """What only the other operation's rows say."""
+        mine, its = [set(words(await dump(self.dsn, x.operation_id))) for x in (own, other)]
+        return its - mine
+
+    async def sweep(self, skip: str = "") -> Counter[tuple[str, str]]:
+        """Ours ask for all that is theirs; how often each route was at what fault."""
+        found: Counter[tuple[str, str]] = Counter()
+        before = await dump(self.dsn, self.theirs.operation_id)
+        foreign = await self.foreign(self.ours, self.theirs)
+        plan = list(cases(self.document, self.ours, self.theirs))
+        plan.sort(key=lambda c: (c.due == "own" and c.route[:3] != "GET", c.route[:6] == "DELETE"))
+        for case in [c for c in plan if c.route != skip]:
+            served = 0
+            for who in self.ours.callers:
+                status, text = await ask(self.ours, who, case)
+                served += status < 300
+                found.update((case.route, f) for f in faults(case, status, text, foreign))
+            if case.due == "own" and not case.query and not served:
+                found[case.route, "refuses what is ours"] += 1
+        after = await dump(self.dsn, self.theirs.operation_id)
+        found.update((table, "changed") for table in after if after[table] != before[table])
+        return found
+
+
+@asynccontextmanager
+async def pair(dsn: str, client: httpx.AsyncClient, folder: Path) -> AsyncIterator[Pair]:
+    """Both operations, made over HTTP."""
+    database = db.Database(dsn, 4)
+    await database.open()
+    try:
+        ours, theirs = [await settle(database, client, folder, m) for m in (OURS, THEIRS)]
+    finally:
+        await database.close()
+    yield Pair(dsn, ours, theirs, (await client.get("/v1/openapi.json")).json())
+
+
+@asynccontextmanager
+async def narrow(dsn: str, folder: Path) -> AsyncIterator[Pair]:
+    """Both operations in this process, on the fewest connections there can be."""
+    api = Api(settings(pool_size=4), dsn)
+    await api.open()
+    transport = httpx.ASGITransport(api.asgi, client=("127.0.0.1", 4711))
+    try:
+        async with (
+            httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+            pair(dsn, client, folder) as made,
+        ):
+            yield made
+    finally:
+        await api.close()
