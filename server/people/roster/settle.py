@@ -4,8 +4,9 @@ A row that names a refused row is refused with it where the rest is to be writte
 otherwise only the cause is listed, since correcting it cures both.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -66,18 +67,22 @@ class _Settling:
     def refuse_twins(self) -> None:
         """Every row of a key that is there more than once: none of them is preferred."""
         for kind, table in self.tables.items():
-            rows_of: dict[str, list[Row]] = defaultdict(list)
+            times = Counter(map(attrgetter(_KEY[kind]), table.rows))
+            times.update(list(table.lost))
+            again = {key for key, n in times.items() if n > 1}
+            twins: dict[str, list[Row]] = {key: [] for key in again}
             for row in table.rows:
-                rows_of[key_of(row)].append(row)
-            for key, twins in rows_of.items():
-                others = [r.row for r in twins]
-                if key in table.lost:
-                    others.append(table.lost[key])
-                if len(others) == 1:
-                    self.good[kind][key] = twins[0]
-                    continue
-                for row in twins:
-                    self._twin(kind, row, key, others)
+                key = key_of(row)
+                if key in again:
+                    twins[key].append(row)
+                else:
+                    self.good[kind][key] = row
+            for key, rows in twins.items():
+                numbers_ = [r.row for r in rows] + [
+                    table.lost[k] for k in (key,) if k in table.lost
+                ]
+                for row in rows:
+                    self._twin(kind, row, key, numbers_)
 
     def _twin(self, kind: str, row: Row, key: str, numbers_: Sequence[int]) -> None:
         reason = f"is also on {_rows(n for n in numbers_ if n != row.row)}"

@@ -83,15 +83,16 @@ def arrange(sheet: Sheet) -> Arranged:
     places = [names.index(c) if c in names else len(names) for c in columns]
     rows: list[tuple[int, list[str]]] = []
     misfits: list[tuple[int, str]] = []
+    in_order = places == list(range(len(names)))
     for number, values in sheet.rows:
-        if not any(map(str.strip, values)):
+        if not (values and values[0].strip()) and not any(map(str.strip, values)):
             continue
         if len(values) != len(names):
             refused.append(_misfit(sheet, number, values, len(names)))
             misfits.append((number, "".join(values[places[0] : places[0] + 1]).strip()))
             continue
         padded = [*values, ""]
-        rows.append((number, [padded[p] for p in places]))
+        rows.append((number, values if in_order else [padded[p] for p in places]))
     table = Table(sheet.kind, sheet.file, absent, rows, misfits)
     return Arranged(table, refused, _header_notes(sheet, names, absent))
 
