@@ -5,7 +5,6 @@ CACHE_S seconds, which bounds how long a revoked token can outlive its revocatio
 process; the process that revokes forgets it at once.
 """
 
-import asyncio
 import hashlib
 import hmac
 import secrets
@@ -18,6 +17,7 @@ import msgspec
 from server.batch import Batcher
 from server.db import Database
 from server.errors import Forbidden, Unauthenticated
+from server.supervise import every
 
 CACHE_S = 5.0
 CACHE_SIZE = 100_000
@@ -174,13 +174,17 @@ class Authenticator:
 
     async def write_last_seen(self) -> None:
         """Stores when tokens were last used. Called every half minute by a supervised task."""
-        seen, self._seen = self._seen, {}
-        for operation_id, tokens in seen.items():
-            async with self._db.transaction(operation_id) as con:
-                await con.execute(
-                    "UPDATE credential SET last_seen_at = now() WHERE token_sha256 = ANY ($1)",
-                    sorted(tokens),
-                )
+        for operation_id in list(self._seen):
+            tokens = self._seen.pop(operation_id)
+            try:
+                async with self._db.transaction(operation_id) as con:
+                    await con.execute(
+                        "UPDATE credential SET last_seen_at = now() WHERE token_sha256 = ANY ($1)",
+                        sorted(tokens),
+                    )
+            except BaseException:
+                self._seen.setdefault(operation_id, set()).update(tokens)
+                raise
 
     def _remember(self, key: bytes, found: Principal) -> None:
         if len(self._known) >= CACHE_SIZE:
@@ -222,6 +226,4 @@ def _principal(r: object) -> Principal:
 
 async def keep_last_seen(auth: Authenticator, every_s: float = 30.0) -> None:
     """The supervised task behind `write_last_seen`."""
-    while True:
-        await asyncio.sleep(every_s)
-        await auth.write_last_seen()
+    await every("last seen", every_s, auth.write_last_seen)

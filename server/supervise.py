@@ -84,3 +84,16 @@ async def forever(name: str, turn: Callable[[], Awaitable[bool]], idle_s: float)
             busy, pause = False, min(max(pause, 0.1) * 2, 5.0)
         if not busy:
             await asyncio.sleep(pause)
+
+
+async def every(name: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+    """Does `work` each so many seconds: housekeeping, whose failure must end nothing else.
+
+    A time it fails is logged; the next one comes as if it had not.
+    """
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except Exception as error:
+            LOGGER.warning("turn_failed", task=name, kind=type(error).__name__)

@@ -1,7 +1,5 @@
 """The worker process, composed: jobs, deliveries, housekeeping."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
 
 import server.alerts.jobs
@@ -10,9 +8,10 @@ from server.alerts import sender
 from server.config import Settings
 from server.db import Database
 from server.jobs import Runner
-from server.supervise import Supervisor, forever, stop_on_signals
+from server.supervise import Supervisor, every, forever, stop_on_signals
 
 IDLE_S = 0.1
+TRIM_S = 3600.0
 
 
 async def run_worker(settings: Settings, dsn: str) -> bool:
@@ -28,11 +27,5 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     supervisor.on_stop("close pools", database.close, 4)
     supervisor.run("jobs", forever("jobs", runner.turn, IDLE_S))
     supervisor.run("deliveries", push.run())
-    supervisor.run("trim events", _hourly(partial(hub.trim_events, database)))
+    supervisor.run("trim events", every("trim events", TRIM_S, partial(hub.trim_events, database)))
     return await supervisor.until_stopped()
-
-
-async def _hourly(work: Callable[[], Awaitable[int]]) -> None:
-    while True:
-        await asyncio.sleep(3600)
-        await work()

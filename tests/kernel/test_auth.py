@@ -1,7 +1,11 @@
 """Who is calling and what they may do, on real PostgreSQL."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
+import asyncpg
 import pytest
 
 from server import auth
@@ -14,6 +18,16 @@ from tests.support.http import Site, site
 async def here(database: str) -> AsyncIterator[Site]:
     async with site(database) as own:
         yield own
+
+
+@asynccontextmanager
+async def as_owner(here: Site) -> AsyncIterator[Any]:
+    """A connection of the schema's owner, past every policy."""
+    con = await asyncpg.connect(here.api.db.dsn)
+    try:
+        yield con
+    finally:
+        await con.close()
 
 
 def fresh(here: Site) -> Authenticator:
@@ -30,8 +44,6 @@ async def test_a_token_leads_to_its_caller(here: Site) -> None:
 
 
 async def test_many_callers_at_once_are_each_themselves(here: Site) -> None:
-    import asyncio
-
     phones = [await here.phone(n) for n in range(30)]
     door = fresh(here)
     found = await asyncio.gather(*(door.principal(p.token) for p in phones))
@@ -85,6 +97,22 @@ async def test_use_is_written_down_now_and_then(here: Site) -> None:
         here.station.operation_id, "SELECT now() - last_seen_at < interval '1 min' FROM credential"
     )
     assert [r[0] for r in rows] == [True]
+
+
+async def test_a_database_that_is_away_loses_no_use_and_ends_nothing(here: Site) -> None:
+    phone = await here.phone(0)
+    door = fresh(here)
+    await door.principal(phone.token)
+    async with as_owner(here) as con:
+        await con.execute("UPDATE credential SET last_seen_at = now() - interval '1 h'")
+        await con.execute("ALTER TABLE credential RENAME TO away")
+        keeping = asyncio.create_task(auth.keep_last_seen(door, 0.01))
+        await asyncio.sleep(0.2)
+        assert not keeping.done(), "an API process would have ended with it"
+        await con.execute("ALTER TABLE away RENAME TO credential")
+        await asyncio.sleep(0.2)
+        keeping.cancel()
+        assert await con.fetchval("SELECT now() - last_seen_at < interval '1 min' FROM credential")
 
 
 async def _node(here: Site, warden: int, *, parent: int | None, members: list[int]) -> int:
