@@ -69,6 +69,12 @@ class Problem(Exception):
         return [(b"retry-after", str(self.retry_after).encode())]
 
 
+class Failed(Problem):
+    """A defect or a state of the server: the request is in order and may come again."""
+
+    retryable = True
+
+
 class BadInput(Problem):
     """The request can't be read or breaks a rule; `errors` names each field and the remedy."""
 

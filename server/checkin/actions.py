@@ -15,17 +15,20 @@ import asyncpg
 from prometheus_client import Counter as Metric
 from prometheus_client import Histogram
 
-from server import stream
+from server import log, stream
 from server.batch import Batcher
 from server.checkin import rules, store
 from server.checkin.rules import Report
 from server.checkin.store import Move, Recorded
 from server.db import CONFLICT, Database, confirm, retried
-from server.errors import BadInput, Clash, NotFound, Problem
+from server.errors import BadInput, Clash, Failed, NotFound, Problem
 
 Outcome = tuple[Recorded, bool]  # the record, and whether this request made it
 Row = tuple[Report, datetime, bool]  # a report, its corrected time, whether it is an exercise's
 
+LOGGER = log.get("checkin")
+# Values that no column can hold, whoever says so: the server, the driver, our own writer.
+FAULTS = (asyncpg.DataError, ValueError, OverflowError)
 BATCH = Histogram(
     "muster_checkin_batch_size", "Reports a transaction", buckets=(1, 8, 32, 128, 500)
 )
@@ -77,13 +80,28 @@ async def record_in_halves(
         raise
     except (asyncpg.PostgresError, ValueError, OverflowError) as error:
         if len(reports) == 1:
-            REFUSED.inc()
-            problem = BadInput("The record cannot be stored as it is.", code="not_storable")
-            problem.__cause__ = error
-            return [problem]
+            return [_refusal(error)]
     middle = len(reports) // 2
     first = await record_in_halves(database, operation_id, reports[:middle])
     return first + await record_in_halves(database, operation_id, reports[middle:])
+
+
+def _refusal(error: Exception) -> Problem:
+    """What the caller of a report that failed alone is told.
+
+    Only a fault of the report itself is called one, for then its phone gives it up. All else (a
+    schema of another version, a defect of ours) is the server's trouble: the phone keeps it.
+    """
+    problem: Problem
+    if isinstance(error, FAULTS) or getattr(error, "table_name", None) == "checkin":
+        REFUSED.inc()
+        problem = BadInput("The record cannot be stored as it is.", code="not_storable")
+    else:
+        code = getattr(error, "sqlstate", None)
+        LOGGER.error("report_not_recorded", kind=type(error).__name__, sqlstate=code)
+        problem = Failed("This server failed to record it. Send it again.")
+    problem.__cause__ = error
+    return problem
 
 
 @retried

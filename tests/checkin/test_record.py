@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from server import db, stream
@@ -98,6 +99,27 @@ async def test_a_bad_row_never_fails_its_neighbours(place: Station) -> None:
         BadInput, BadInput, NotFound, BadInput,
     ]  # fmt: skip
     assert (await counts(place, alert_id))["safe"] == 3
+
+
+async def test_a_trouble_of_the_server_is_never_called_a_fault_of_the_report(
+    place: Station,
+) -> None:
+    """A phone gives up what is refused as bad; the server's own trouble it must outlive."""
+    alert_id = await place.open_rollcall()
+    con = await asyncpg.connect(place.database.dsn)
+    own = [say(place, 0, "need_help"), say(place, 1)]
+    for trouble, mended in [
+        ("ALTER FUNCTION answer_wins RENAME TO gone", "ALTER FUNCTION gone RENAME TO answer_wins"),
+        ("UPDATE cell SET count = 0", None),
+    ]:
+        await con.execute(trouble)
+        outcomes = await record(place, *own)
+        assert {(o.status, o.retryable) for o in outcomes} == {(500, True)}
+        if mended:
+            await con.execute(mended)
+    await con.close()
+    assert await place.database.fetch(place.operation_id, "SELECT FROM checkin") == []
+    assert alert_id
 
 
 async def test_a_late_safe_never_hides_a_newer_need_for_help(place: Station) -> None:
