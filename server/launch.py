@@ -7,6 +7,7 @@ dies, however it dies, they see its end and stop.
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
@@ -22,6 +23,18 @@ LOGGER = log.get("launch")
 STOP_S = 9.0
 RESTART_PAUSE_S = 1.0
 REVIVE_EVERY_S = 0.5
+MOST_FILES = 262_144
+
+
+def raise_file_limit() -> None:
+    """Lets this process and its children hold as many connections as the machine allows.
+
+    Each phone and console is an open file, and the usual limit is 1,024.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -126,6 +139,7 @@ async def serve(
 
     `ready` is called with the database address once the children are started.
     """
+    raise_file_limit()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
