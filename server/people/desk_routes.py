@@ -22,12 +22,16 @@ class DeskRoutes:
         self._secure = "; Secure" if settings.public_url.startswith("https:") else ""
 
     async def sign_in(self, call: Call) -> Reply:
-        """A token or one-time code becomes a session; wrong ones cost their address."""
-        self._attempts.check(call.client)
+        """A token or one-time code becomes a session; wrong ones cost their address.
+
+        A right one is always taken: 256 bits are not guessed, and behind a proxy one address may
+        be everybody's, so that a flood of wrong ones would shut out the desk.
+        """
         body: SessionIn = call.body
         try:
             session = await sessions.sign_in(self._db, body.token)
         except Unauthenticated:
+            self._attempts.check(call.client)
             self._attempts.failed(call.client)
             raise
         return Reply(201, _out(session), headers=[self._cookie(session.token)])
