@@ -193,13 +193,13 @@ class Authenticator:
         self._seen.setdefault(found.operation_id, set()).add(key)
 
     async def _find(self, keys: Sequence[bytes]) -> Sequence[Principal | None]:
-        async with self._db.connection() as con:
+        async with self._db.connection("report") as con:
             rows = await con.fetch("SELECT * FROM principals($1)", list(set(keys)))
         found = {r["token_sha256"]: _principal(r) for r in rows if _is_live(r)}
         return [found.get(k) for k in keys]
 
     async def _load_scope(self, who: Principal) -> Scope:
-        async with self._db.transaction(who.operation_id) as con:
+        async with self._db.transaction(who.operation_id, lane="report") as con:
             if who.area_id is not None and who.role != "warden":
                 rows = await con.fetch("SELECT area_and_below($1)", who.area_id)
                 return Scope(areas=tuple(r[0] for r in rows))

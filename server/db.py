@@ -96,14 +96,18 @@ def as_app(dsn: str, **extra: str) -> dict[str, Any]:
 
 
 class Database:
-    """Two pools on one database: `main`, and a share kept free for panics.
+    """Three pools on one database: `main`, and two shares that nothing else can use up.
+
+    `report`: check-ins, and who may make them; five hundred consoles that fetch their boards at
+    once must not keep one person's answer out. `panic`: panics, and what brings them to a desk.
 
     Raises `Unavailable` wherever a durable write can't be promised within PATIENCE seconds.
     """
 
     def __init__(self, dsn: str, size: int = 16) -> None:
         self.dsn = dsn
-        self._sizes = {"main": max(2, size - 3), "panic": 3}
+        report = max(2, size // 4)
+        self._sizes = {"main": max(2, size - 3 - report), "report": report, "panic": 3}
         self._pools: dict[str, asyncpg.Pool[Any]] = {}
 
     async def open(self) -> None:

@@ -1,12 +1,14 @@
 """POST /v1/checkins and the board's calls, as their callers see them."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from server.errors import Unavailable
 from tests.support.http import Site, site
 
 
@@ -32,6 +34,20 @@ async def test_a_phone_reports_and_repeats(here: Site) -> None:
     assert (again.status_code, again.json()) == (200, first.json())
     other = await phone.call("POST", "/v1/checkins", {**body, "status": "away"})
     assert (other.status_code, other.json()["code"]) == (409, "id_reused")
+
+
+async def test_desks_that_ask_for_everything_keep_no_report_out(here: Site) -> None:
+    """Every connection that boards may use is taken; family and phone are still heard."""
+    sponsor = await here.phone(0)
+    async with here.api.db.transaction(here.station.operation_id) as con:
+        family = "UPDATE person SET category = 'family', sponsor_id = $1 WHERE person_id = $2"
+        await con.execute(family, *here.station.people[:2])
+    async with AsyncExitStack() as boards:
+        with suppress(Unavailable):
+            while True:
+                await boards.enter_async_context(here.api.db.connection())
+        for more in ({}, {"for": "P2"}):
+            assert (await sponsor.call("POST", "/v1/checkins", said(**more))).status_code == 201
 
 
 async def test_a_batch_has_a_result_an_item(here: Site) -> None:

@@ -112,7 +112,7 @@ async def record_batch(
 
     One outcome a report, in order. A report that names an unknown alert is refused alone.
     """
-    async with database.transaction(operation_id) as con:
+    async with database.transaction(operation_id, lane="report") as con:
         received_at = await store.begin_batch(con)
         rows, questions, refused = await _place(con, reports, received_at)
         new = await store.insert_checkins(con, received_at, rows) if rows else []

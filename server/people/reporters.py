@@ -36,7 +36,7 @@ async def resolve_reporters(
 
 
 async def _people(db: Database, who: Principal, refs: set[str]) -> dict[str, store.PersonKey]:
-    async with db.transaction(who.operation_id) as con:
+    async with db.transaction(who.operation_id, lane="report") as con:
         return await store.people_by_ref(con, sorted(refs))
 
 
