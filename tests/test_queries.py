@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 import pytest
 
 from server import db
@@ -102,3 +104,27 @@ async def test_a_claim_reads_the_queue_by_its_index(place: Station) -> None:
     assert len(claimed) == 50
     assert row["seq_scan"] == 0
     assert row["idx_tup_fetch"] < 500
+
+
+async def test_the_ways_to_everybody_are_found_without_pairing_people_and_areas(
+    place: Station,
+) -> None:
+    """Before any preview and on every list: pairs would be a hundred million in a large operation."""
+    tree = (
+        "WITH made AS (INSERT INTO area (operation_id, code, name, kind) "
+        "SELECT current_operation(), 'T' || n, 'T', 'zone' FROM generate_series(1, 100) n "
+        "RETURNING area_id) INSERT INTO tree_node (operation_id, node, label, area_id, warden_id) "
+        "SELECT current_operation(), area_id, 'T', area_id, $1 + area_id FROM made"
+    )
+    async with place.database.transaction(place.operation_id) as con:
+        await con.execute(tree, place.people[0])
+        await con.execute("ANALYZE person, tree_node")
+        sql = "EXPLAIN (ANALYZE, FORMAT JSON) SELECT * FROM reach_of($1)"
+        [plan] = msgspec.json.decode(await con.fetchval(sql, place.people))
+    assert _removed(plan["Plan"]) < 10 * len(place.people)
+
+
+def _removed(node: dict[str, Any]) -> float:
+    """How many pairs of rows a plan made only to drop them."""
+    own = node.get("Rows Removed by Join Filter", 0) * node.get("Actual Loops", 1)
+    return float(own + sum(_removed(child) for child in node.get("Plans", [])))

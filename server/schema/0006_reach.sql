@@ -75,22 +75,29 @@ CREATE FUNCTION reach_of(persons int[]) RETURNS TABLE (person_id int, reach text
           FROM person p LEFT JOIN person s
             ON s.operation_id = p.operation_id AND s.person_id = p.sponsor_id
           WHERE p.operation_id = current_operation() AND p.person_id = ANY (persons)),
+        place AS (  -- rows, not OR: every person against every area would be 10 million pairs
+          SELECT w.person_id, w.area_id FROM wanted w
+          UNION ALL
+          SELECT w.person_id, w.head_area_id FROM wanted w WHERE w.head_area_id <> w.area_id),
+        voice AS (
+          SELECT w.person_id, w.person_id AS says FROM wanted w
+          UNION ALL
+          SELECT w.person_id, w.head_id FROM wanted w WHERE w.head_id <> w.person_id),
         pushed AS (
           SELECT d.person_id FROM device d JOIN push_address a USING (operation_id, device_id)
           WHERE d.operation_id = current_operation() AND d.person_id = ANY (persons)
             AND d.revoked_at IS NULL AND a.dead_at IS NULL),
         covered AS (
-          SELECT w.person_id FROM wanted w JOIN area_staff s ON s.area_id IN (w.area_id, w.head_area_id)
+          SELECT w.person_id FROM place w JOIN area_staff s ON s.area_id = w.area_id
           WHERE s.lo <> w.person_id OR s.hi <> w.person_id
           UNION ALL
-          SELECT w.person_id FROM wanted w
-          JOIN tree_member m ON m.operation_id = current_operation()
-            AND m.person_id IN (w.person_id, w.head_id)
+          SELECT w.person_id FROM voice w
+          JOIN tree_member m ON m.operation_id = current_operation() AND m.person_id = w.says
           JOIN node_staff s USING (node_id)
           WHERE s.lo <> w.person_id OR s.hi <> w.person_id
           UNION ALL
-          SELECT w.person_id FROM wanted w
-          JOIN staff o ON o.staff_id IN (w.person_id, w.head_id) JOIN node_staff s USING (node_id)
+          SELECT w.person_id FROM voice w
+          JOIN staff o ON o.staff_id = w.says JOIN node_staff s USING (node_id)
           WHERE s.lo <> w.person_id OR s.hi <> w.person_id)
         SELECT w.person_id,
                CASE WHEN w.person_id IN (SELECT p.person_id FROM pushed p) THEN 'push'
