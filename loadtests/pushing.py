@@ -58,10 +58,11 @@ class Outbox:
 
     async def emptied(self) -> None:
         """Returns when nothing waits. Raises AssertionError if not all was accepted."""
-        operation_id = self.station.operation_id
-        while (await self.database.fetch(operation_id, _OPEN))[0][0]:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-        [[accepted]] = await self.database.fetch(operation_id, _ACCEPTED)
+        con = await asyncpg.connect(self.database.dsn)
+        while await con.fetchval(_OPEN):  # noqa: ASYNC110 - the database has no event
+            await asyncio.sleep(0.05)
+        accepted = await con.fetchval(_ACCEPTED)
+        await con.close()
         if accepted != self.filled:
             raise AssertionError(f"{accepted} of {self.filled} deliveries were accepted")
 
