@@ -5,11 +5,12 @@ as `muster_app`, which owns nothing, so forced row-level security always applies
 """
 
 import asyncio
+import functools
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import asyncpg
 import stamina
@@ -19,6 +20,8 @@ from server.errors import Unavailable
 
 SCHEMA = Path(__file__).parent / "schema"
 LOGGER = log.get("db")
+Args = ParamSpec("Args")
+Result = TypeVar("Result")
 Connection = asyncpg.Connection
 
 # What the server says when it cannot promise a durable write now.
@@ -40,7 +43,32 @@ CONFLICT = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 # Seconds after which a write that has not answered counts as not made: promise 2 allows 5.
 PATIENCE = 4.0
 
-retried = stamina.retry(on=CONFLICT, attempts=6, wait_initial=0.01, wait_max=0.2, timeout=3.0)
+
+def _note_retry(details: stamina.instrumentation.RetryDetails) -> None:
+    """Logs a retry by its name: stamina's own line holds the arguments, which are personal."""
+    cause = type(details.caused_by).__name__
+    LOGGER.info("retried", call=details.name, attempt=details.retry_num, kind=cause)
+
+
+stamina.instrumentation.set_on_retry_hooks([_note_retry])
+_again = stamina.retry(on=CONFLICT, attempts=6, wait_initial=0.01, wait_max=0.2, timeout=3.0)
+
+
+def retried(action: Callable[Args, Awaitable[Result]]) -> Callable[Args, Awaitable[Result]]:
+    """Repeats an action whose transaction lost against others (40P01, 40001), for some seconds.
+
+    Raises Unavailable when it keeps losing: nothing was written, and the caller may send again.
+    """
+    repeated = _again(action)
+
+    @functools.wraps(action)
+    async def honest(*args: Args.args, **kwargs: Args.kwargs) -> Result:
+        try:
+            return await repeated(*args, **kwargs)
+        except CONFLICT as error:
+            raise Unavailable("Too much is going on at once. Send it again.") from error
+
+    return honest
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
