@@ -20,7 +20,7 @@ from server.batch import Batcher
 from server.checkin import rules, store
 from server.checkin.rules import Report
 from server.checkin.store import Move, Recorded
-from server.db import CONFLICT, Database, confirm, retried
+from server.db import Database, confirm, retried
 from server.errors import BadInput, Clash, Failed, NotFound, Problem
 
 Outcome = tuple[Recorded, bool]  # the record, and whether this request made it
@@ -76,8 +76,6 @@ async def record_in_halves(
     """
     try:
         return await record_batch(database, operation_id, reports)
-    except CONFLICT:
-        raise
     except (asyncpg.PostgresError, ValueError, OverflowError) as error:
         if len(reports) == 1:
             return [_refusal(error)]
