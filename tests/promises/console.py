@@ -102,9 +102,11 @@ class Console:
         return seq, alerts, boards
 
     async def refetch(self) -> None:
-        """Begins anew from a snapshot."""
+        """Takes a snapshot. The first one says where to begin; a later one is followed by what
+        the stream goes on with, which may be older and changes nothing then."""
         seq, self.alerts, self.boards = await self.fetched()
-        self.last = max(self.last, seq)
+        if self.last < 0:
+            self.last = seq
 
     def take(self, message: Message) -> None:
         """Folds one message. Raises AssertionError where a number is missing or told twice."""
@@ -124,31 +126,38 @@ class Console:
         elif message.event == "checkin":
             self.checkins.update(item["id"] for item in message.data["items"])
 
-    async def follow(self, most_bytes: int | None = None) -> None:
-        """One connection, until the server ends it, or until it is cut after so many bytes."""
+    async def follow(self, cut_after_s: float | None = None) -> None:
+        """One connection, until the server ends it, or until it is cut: so many seconds after
+        its first message, wherever in another one that may be."""
         assert self._session is not None
         headers = {**self._headers, "Last-Event-ID": str(self.last)}
-        parser, left = Parser(), most_bytes
-        async with self._session.get(next(self._urls) + "/v1/stream", headers=headers) as stream:
+        parser, began = Parser(), self.last
+        loop = asyncio.get_running_loop()
+        async with (
+            asyncio.timeout(None) as line,
+            self._session.get(next(self._urls) + "/v1/stream", headers=headers) as stream,
+        ):
             assert stream.status in (200, 503), (self.name, stream.status)
-            while piece := await stream.content.read(min(left or 4096, 4096)):
+            while piece := await stream.content.read(random.randrange(1, 8192)):
                 for message in parser.push(piece):
                     self.take(message)
                     if message.event == "resync":
                         self.resyncs.append(message.data["reason"])
                         await self.refetch()
-                if left is not None and (left := left - len(piece)) <= 0:
-                    self.cuts += 1
-                    stream.close()
-                    return
+                if cut_after_s is not None and line.when() is None and self.last != began:
+                    line.reschedule(loop.time() + cut_after_s)
         self.ended += 1
 
-    async def run(self, cut_after: Callable[[], int | None] = lambda: None) -> None:
+    async def run(self, cut_after_s: Callable[[], float | None] = lambda: None) -> None:
         """Follows for good, connecting again whenever it is cut, where it was."""
         while True:
-            with suppress(aiohttp.ClientError):
-                await self.follow(cut_after())
-            await asyncio.sleep(random.uniform(0, 0.1))
+            try:
+                await self.follow(cut_after_s())
+            except TimeoutError:
+                self.cuts += 1
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(random.uniform(0, 0.05))
 
     async def differs(self) -> str | None:
         """What differs between this console and a refetch, or None."""
@@ -185,12 +194,12 @@ class Console:
 
 @asynccontextmanager
 async def watching(
-    console: Console, cut_after: Callable[[], int | None] = lambda: None
+    console: Console, cut_after_s: Callable[[], float | None] = lambda: None
 ) -> AsyncIterator[Console]:
     """A console at work from a fresh snapshot. What it finds wrong is raised at the end."""
     async with console:
         await console.refetch()
-        console.task = asyncio.create_task(console.run(cut_after), name=console.name)
+        console.task = asyncio.create_task(console.run(cut_after_s), name=console.name)
         try:
             yield console
         finally:

@@ -91,6 +91,7 @@ async def check_counts(station: Station, alert_id: UUID) -> dict[str, int]:
         counts[status] += people
     rows = await station.database.fetch(station.operation_id, _STANDING, alert_id)
     said = {r["status"]: r["people"] for r in rows}
-    assert {s: n for s, n in counts.items() if s != "unaccounted"} == said
+    accounted = {s: n for s, n in counts.items() if s != "unaccounted"}
+    assert accounted == said, "the kept headcount differs from the reports"
     assert sum(counts.values()) == len(station.people)
     return dict(counts)
