@@ -14,6 +14,7 @@ from server.config import Settings
 
 LEAST_DISK = 2 * 1024**3
 MOST_SKEW_S = 2.0
+MOST_WAIT_S = 15.0
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -42,7 +43,12 @@ async def _database(dsn: str) -> list[Finding]:
             )
         ]
     try:
-        return [await _durability(con), await _schema(con), await _clock(con)]
+        return [
+            await _durability(con),
+            await _schema(con),
+            await _clock(con),
+            await _worker(con),
+        ]
     finally:
         await con.close()
 
@@ -75,6 +81,17 @@ async def _clock(con: asyncpg.Connection) -> Finding:
     skew = there.astimezone(UTC).timestamp() - (before + time.time()) / 2
     text = f"{skew:+.3f} s between the database's clock and this machine's"
     return Finding("clock", abs(skew) > MOST_SKEW_S, text)
+
+
+async def _worker(con: asyncpg.Connection) -> Finding:
+    try:
+        waits = float(await con.fetchval("SELECT jobs_overdue_s()"))
+    except asyncpg.UndefinedFunctionError:
+        return Finding("worker", False, "not known before the schema is there")
+    if waits > MOST_WAIT_S:
+        text = f"a job has waited {waits:.0f} s for a worker: start one (`muster serve`)"
+        return Finding("worker", True, text)
+    return Finding("worker", False, "nothing waits for a worker")
 
 
 def _credentials(settings: Settings) -> Finding:

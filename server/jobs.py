@@ -5,6 +5,8 @@ past the lease, so a crashed worker's job becomes due again by itself; handlers 
 written to be repeated. Done rows are deleted; failures keep their reason and come back.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,22 +16,28 @@ import msgspec
 
 from server import log
 from server.db import Database
+from server.errors import Unavailable
 
 LOGGER = log.get("jobs")
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=12)  # what a job waits for after its worker was killed
+RENEW_S = 4.0
+LAST_LANE = 3
 
 _ENQUEUE = """
-    INSERT INTO job (operation_id, kind, run_key, payload, due_at)
-    VALUES ($1, $2, $3, $4::text::jsonb, coalesce($5, clock_timestamp()))
+    INSERT INTO job (operation_id, kind, run_key, payload, due_at, lane)
+    VALUES ($1, $2, $3, $4::text::jsonb, coalesce($5, clock_timestamp()), $6)
     ON CONFLICT (operation_id, kind, run_key)
     DO UPDATE SET due_at = excluded.due_at, payload = excluded.payload, attempts = 0
 """
 _PUT_BACK = """
-    UPDATE job SET last_error = $2,
+    UPDATE job SET last_error = $3,
            due_at = clock_timestamp()
                   + least(interval '1 second' * 2 ^ attempts, interval '1 minute')
-    WHERE job_id = $1
+    WHERE job_id = $1 AND attempts = $2
 """
+_GIVE_BACK = "UPDATE job SET due_at = clock_timestamp() WHERE job_id = $1 AND attempts = $2"
+_RENEW = "UPDATE job SET due_at = clock_timestamp() + $3 WHERE job_id = $1 AND attempts = $2"
+_DONE = "DELETE FROM job WHERE job_id = $1 AND attempts = $2"
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -52,10 +60,14 @@ async def enqueue(
     run_key: str,
     payload: dict[str, Any] | None = None,
     due_at: datetime | None = None,
+    lane: int = LAST_LANE,
 ) -> None:
-    """Writes a job in the caller's transaction; the same kind and key again only re-times it."""
+    """Writes a job in the caller's transaction; the same kind and key again only re-times it.
+
+    `lane` as of deliveries: 1 life safety, 2 urgent, 3 the rest; a lower one is taken first.
+    """
     text = msgspec.json.encode(payload or {}).decode()
-    await con.execute(_ENQUEUE, operation_id, kind, run_key, text, due_at)
+    await con.execute(_ENQUEUE, operation_id, kind, run_key, text, due_at, lane)
 
 
 async def cancel(con: Any, operation_id: int, kind: str, run_key: str) -> None:
@@ -69,36 +81,52 @@ async def cancel(con: Any, operation_id: int, kind: str, run_key: str) -> None:
 
 
 class Runner:
-    """Claims due jobs of the kinds it has handlers for and runs them one after another."""
+    """Claims one due job after another of the kinds it has handlers for, and runs it.
+
+    A lease is renewed while its job runs; a job that is cancelled or fails is given back, so
+    that only a killed worker's job waits for the end of its lease.
+    """
 
     def __init__(self, database: Database, handlers: dict[str, Handler]) -> None:
         self._db = database
         self._handlers = handlers
 
     async def turn(self) -> bool:
-        """One claim and its jobs. True if there was any."""
+        """One claim and its job. True if there was one."""
         async with self._db.connection() as con:
-            rows = await con.fetch(
-                "SELECT * FROM claim_jobs($1, $2, $3)", list(self._handlers), 4, LEASE
+            row = await con.fetchrow(
+                "SELECT * FROM claim_jobs($1, $2, $3)", list(self._handlers), 1, LEASE
             )
-        for row in rows:
+        if row is not None:
             await self._one(_job(row))
-        return bool(rows)
+        return row is not None
 
     async def _one(self, job: Job) -> None:
+        renewing = asyncio.create_task(self._renew(job), name=f"lease of {job.kind}")
         try:
             await self._handlers[job.kind](job)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._write(job, _GIVE_BACK))
+            raise
         except Exception as error:
             LOGGER.exception("job_failed", kind=job.kind, attempts=job.attempts)
-            reason = f"{type(error).__name__}: {error}"[:500]
-            async with self._db.transaction(job.operation_id) as con:
-                await con.execute(_PUT_BACK, job.job_id, reason)
-            return
+            # the type alone: a message may quote a row
+            await self._write(job, _PUT_BACK, type(error).__name__)
+        else:
+            await self._write(job, _DONE)
+        finally:
+            renewing.cancel()
+
+    async def _renew(self, job: Job) -> None:
+        while True:
+            await asyncio.sleep(RENEW_S)
+            with contextlib.suppress(Unavailable):  # the lease bounds how long this may last
+                await self._write(job, _RENEW, LEASE)
+
+    async def _write(self, job: Job, sql: str, *more: Any) -> None:
+        """Writes to the job's row while our claim stands: not one that was re-timed meanwhile."""
         async with self._db.transaction(job.operation_id) as con:
-            # attempts guards against deleting a job that was re-timed while it ran
-            await con.execute(
-                "DELETE FROM job WHERE job_id = $1 AND attempts = $2", job.job_id, job.attempts
-            )
+            await con.execute(sql, job.job_id, job.attempts, *more)
 
 
 def _job(row: Any) -> Job:

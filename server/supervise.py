@@ -40,6 +40,13 @@ class Supervisor:
             LOGGER.info("stopping", reason=reason)
             self.stopping.set()
 
+    async def end(self, *names: str) -> None:
+        """Cancels some tasks and waits for them: a step of the stop."""
+        tasks = [self._tasks[name] for name in names]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def until_stopped(self) -> bool:
         """Waits for the stop, runs its steps and cancels the tasks. True if it was orderly."""
         await self.stopping.wait()

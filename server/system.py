@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from prometheus_client import generate_latest
+from prometheus_client import Gauge, generate_latest
 
 from server import errors
 from server.config import Settings
@@ -14,6 +14,10 @@ from server.db import Database
 from server.vapid import PushKey
 from server.web import Call, Endpoint, Reply
 
+OVERDUE = Gauge(
+    "muster_jobs_overdue_seconds",
+    "How long the oldest job has waited for a worker: 0 when all is well",
+)
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -62,6 +66,8 @@ class System:
         """Prometheus text, for loopback or the metrics token; to others it is not there."""
         if not (self._has_token(call) or _is_loopback(call.client)):
             raise errors.NotFound("There is nothing at this address.")
+        async with self._db.connection() as con:
+            OVERDUE.set(await con.fetchval("SELECT jobs_overdue_s()"))
         return Reply(200, generate_latest(), [(b"content-type", METRICS_TYPE.encode())])
 
     def _has_token(self, call: Call) -> bool:

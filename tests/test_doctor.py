@@ -11,7 +11,7 @@ from server.config import Settings
 async def test_a_sound_server_has_nothing_broken(database: str, tmp_path: Path) -> None:
     findings = await doctor.examine(Settings(data_dir=tmp_path), database)
     assert [f.check for f in findings if f.broken] == []
-    assert {"durability", "schema", "clock", "disk"} <= {f.check for f in findings}
+    assert {"durability", "schema", "clock", "worker", "disk"} <= {f.check for f in findings}
 
 
 async def test_each_fault_is_named(database: str, tmp_path: Path) -> None:

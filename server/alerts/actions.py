@@ -107,7 +107,8 @@ async def _record(
         repeat = await _repeat(con, alert_id, body_sha256)
         assert repeat is not None  # noqa: S101 - the insert has just met it
         return repeat, False
-    await store.enqueue(con, who.operation_id, "alert.prepare", alert_id, **job)
+    lane = rules.SEVERITY_LANE[columns[3]]
+    await store.enqueue(con, who.operation_id, "alert.prepare", alert_id, lane=lane, **job)
     if expires_at is not None:
         await store.enqueue(con, who.operation_id, "alert.expire", alert_id, expires_at)
     await store.audit(con, who.actor, "alert.create", str(alert_id))

@@ -142,15 +142,15 @@ WHERE operation_id = current_operation() AND alert_id = $1 AND count > 0
 WITH asked AS (
   SELECT * FROM alert WHERE operation_id = current_operation() AND alert_id = $1),
 report AS (
-  SELECT coalesce(p.merged_into, c.person_id) AS person_id, c.status, c.event_at,
+  SELECT coalesce(p.merged_into, c.person_id) AS person_id, c.status,
+         greatest(c.event_at, $2) AS event_at,  -- who names an alert cannot have said it before
          c.received_at, c.checkin_id
   FROM asked a
   JOIN checkin c ON c.operation_id = a.operation_id AND c.received_at >= $2
   JOIN person p ON p.operation_id = c.operation_id AND p.person_id = c.person_id
-  WHERE c.event_at >= $2
-    AND (c.alert_id = a.alert_id
-         OR (a.kind = 'rollcall' AND c.exercise = a.exercise
-             AND (c.alert_id IS NULL OR c.status = 'need_help')))),
+  WHERE c.alert_id = a.alert_id
+     OR (c.event_at >= $2 AND a.kind = 'rollcall' AND c.exercise = a.exercise
+         AND (c.alert_id IS NULL OR c.status = 'need_help'))),
 standing AS (
   SELECT DISTINCT ON (r.person_id) r.*,
          min(r.event_at) OVER (PARTITION BY r.person_id) AS first_at

@@ -143,8 +143,9 @@ async def enqueue(
     kind: str,
     alert_id: UUID,
     due_at: datetime | None = None,
+    lane: int = jobs.LAST_LANE,
     **payload: Any,
 ) -> None:
     """Writes a job about an alert; `payload` must be JSON values."""
     about = {"alert_id": str(alert_id), **payload}
-    await jobs.enqueue(con, operation_id, kind, str(alert_id), about, due_at)
+    await jobs.enqueue(con, operation_id, kind, str(alert_id), about, due_at, lane)

@@ -100,12 +100,13 @@ def counts_in(report: Report, event_at: datetime, exercise: bool, question: Ques
 
     With `alert_id` in that one only, except need_help, which counts in all roll calls of the
     same kind of world: an exercise answer never counts in an actual alert, nor the reverse.
-    A roll call that has ended takes what was said while it was open.
+    A roll call that has ended takes what was said while it was open. Who names an alert answers
+    it, whatever a clock that jumped makes of the time: see `stands_at`.
     """
     if question.counts_from is None or question.state not in COUNTING:
         return False
     if question.alert_id == report.alert_id:
-        return event_at >= question.counts_from
+        return True
     if report.alert_id is not None and report.status != "need_help":
         return False
     if question.kind != "rollcall" or question.exercise != exercise:
@@ -113,6 +114,17 @@ def counts_in(report: Report, event_at: datetime, exercise: bool, question: Ques
     if event_at < question.counts_from:
         return False
     return question.closed_at is None or event_at <= question.closed_at
+
+
+def stands_at(report: Report, event_at: datetime, question: Question) -> datetime:
+    """When a report that counts in an alert was made, for that alert.
+
+    Nobody can name an alert before it is there: an earlier time is a phone's clock that jumped
+    between writing and sending, or that runs slow and sent no time. It is taken as the start.
+    """
+    if question.alert_id == report.alert_id and question.counts_from is not None:
+        return max(event_at, question.counts_from)
+    return event_at
 
 
 def standing_answers(
@@ -130,12 +142,13 @@ def standing_answers(
             if not counts_in(report, event_at, exercise, question):
                 continue
             key = (question.alert_id, report.person_id)
+            at = stands_at(report, event_at, question)
             new = Answer(
                 alert_id=question.alert_id,
                 person_id=report.person_id,
                 status=report.status,
-                event_at=event_at,
-                first_at=event_at,
+                event_at=at,
+                first_at=at,
                 checkin_id=report.checkin_id,
                 late=question.ended,
                 reports=1,

@@ -10,7 +10,7 @@ import msgspec
 from server import auth
 from server.auth import Authenticator, Principal, Scope
 from server.db import Database
-from server.errors import Clash, NotFound, Unavailable
+from server.errors import Clash, Forbidden, NotFound, Unavailable
 from server.people import messages, rules, store
 from server.people.messages import DeviceIn, DeviceOut, EnrolmentIn, PersonName, SmsOut
 from server.vault import Vault
@@ -38,6 +38,10 @@ async def issue(db: Database, who: Principal, scope: Scope, wish: EnrolmentIn) -
         person = await store.person_by_ref(con, wish.person_ref)
         if person is None or not scope.sees(person.person_id, person.area_id):
             raise NotFound("There is no such person among those you may enrol.")
+        if scope.nodes is not None and await con.fetchval(
+            SQL.answers_beyond, person.person_id, list(scope.nodes)
+        ):
+            raise Forbidden("This person answers for more of the tree than you: ask the SOC.")
         made = await con.fetchrow(
             SQL.add_enrolment,
             person.person_id,

@@ -1,5 +1,6 @@
 """A headcount as it is shown, whatever it counts: an alert, an incident, later a movement. Pure."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -128,7 +129,8 @@ def parity(sides: Iterable[Mapping[str, Any]]) -> Parity:
 def _side(row: Mapping[str, Any]) -> Side:
     median: float | None = row["median_s"]
     finite = None if median is None or median == float("inf") else round(median, 1)
-    share = round(row["answered"] / row["population"], 4)
+    # rounded down: with one person missing nothing may read 100 %
+    share = math.floor(row["answered"] / row["population"] * 10_000) / 10_000
     return Side(row["population"], row["answered"], share, finite)
 
 

@@ -221,6 +221,11 @@ RETURNING token_sha256
 -- Who stands behind one token, of whatever operation and kind.
 SELECT operation_id, kind, operator_id FROM principals(ARRAY[$1::bytea])
 
+-- name: answers_beyond
+-- Whether a person is warden or alternate of a node outside some nodes and all below them: her
+-- phone's token would carry more than its issuer's own.
+SELECT EXISTS (SELECT nodes_of_warden($1) EXCEPT SELECT node_and_below($2::int[]))
+
 -- name: add_enrolment
 -- A code for one person. $5: seconds it lives, by the database's clock.
 INSERT INTO enrolment (operation_id, person_id, code_sha256, printed, created_by, expires_at)

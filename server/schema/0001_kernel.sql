@@ -120,6 +120,7 @@ CREATE TABLE job (
   kind text NOT NULL,
   run_key text NOT NULL,
   payload jsonb NOT NULL DEFAULT '{}',
+  lane smallint NOT NULL DEFAULT 3,  -- 0 panic, 1 life safety, 2 urgent, 3 the rest
   due_at timestamptz NOT NULL DEFAULT now(),
   attempts int NOT NULL DEFAULT 0,
   last_error text,
@@ -127,7 +128,7 @@ CREATE TABLE job (
   PRIMARY KEY (operation_id, job_id),
   UNIQUE (operation_id, kind, run_key)
 );
-CREATE INDEX job_due ON job (due_at);
+CREATE INDEX job_due ON job (lane, due_at);
 CALL guard_table('job');
 CALL open_to_definer('job', 'SELECT, UPDATE');
 
@@ -172,13 +173,20 @@ CREATE FUNCTION stream_heads() RETURNS TABLE (operation_id int, seq bigint)
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
   AS $$ SELECT operation_id, seq FROM stream_head $$;
 
+-- How many seconds the oldest job has been due that nobody has taken: a worker that lives
+-- takes one within a second.
+CREATE FUNCTION jobs_overdue_s() RETURNS double precision
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+  AS $$ SELECT greatest(0, coalesce(extract(epoch FROM clock_timestamp() - min(due_at)), 0))
+        FROM job $$;
+
 CREATE FUNCTION claim_jobs(kinds text[], most int, lease interval)
   RETURNS TABLE (operation_id int, job_id uuid, kind text, payload jsonb, attempts int)
   LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
   AS $$ WITH due AS (
           SELECT j.operation_id, j.job_id FROM job j
           WHERE j.due_at <= clock_timestamp() AND j.kind = ANY (kinds)
-          ORDER BY j.due_at LIMIT most FOR UPDATE SKIP LOCKED)
+          ORDER BY j.lane, j.due_at LIMIT most FOR UPDATE SKIP LOCKED)
         UPDATE job j SET due_at = clock_timestamp() + lease, attempts = j.attempts + 1
         FROM due d WHERE j.operation_id = d.operation_id AND j.job_id = d.job_id
         RETURNING j.operation_id, j.job_id, j.kind, j.payload, j.attempts $$;

@@ -83,6 +83,15 @@ def test_an_addressed_answer_counts_there_only_unless_help_is_needed() -> None:
     assert not rules.counts_in(help_me, NOON, False, question(exercise=True))
 
 
+def test_an_answer_that_names_its_alert_counts_whatever_the_clock_did() -> None:
+    asked = question()
+    said = report(alert_id=asked.alert_id, status="need_help")
+    long_ago = NOON - timedelta(days=2)
+    [answer] = rules.standing_answers([(said, long_ago, False)], [asked])
+    assert (answer.status, answer.event_at) == ("need_help", asked.counts_from)
+    assert rules.standing_answers([(report(), long_ago, False)], [asked]) == []
+
+
 def test_an_answer_in_an_exercise_never_counts_in_an_actual_alert() -> None:
     drill = question(exercise=True)
     said = report(alert_id=drill.alert_id, status="need_help")

@@ -9,8 +9,10 @@ export function number(value: number): string {
   return new Intl.NumberFormat(tag()).format(value);
 }
 
+/** Rounded down: with one person missing nothing may read 100 %. */
 export function percent(share: number): string {
-  return new Intl.NumberFormat(tag(), { style: 'percent', maximumFractionDigits: 0 }).format(share);
+  const whole = Math.floor(share * 100 + 1e-9) / 100;
+  return new Intl.NumberFormat(tag(), { style: 'percent', maximumFractionDigits: 0 }).format(whole);
 }
 
 /** "14:05", or with the day where it is another day than `now`; in the zone's wall time. */

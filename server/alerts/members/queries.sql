@@ -83,13 +83,13 @@ voice AS (
   WHERE p.operation_id = current_operation()
     AND (p.person_id = ANY ($1::int[]) OR p.merged_into = ANY ($1::int[]))),
 report AS (
-  SELECT h.alert_id, h.person_id, c.checkin_id, c.status, c.event_at, c.received_at,
+  SELECT h.alert_id, h.person_id, c.checkin_id, c.status,
+         greatest(c.event_at, h.counts_from) AS event_at, c.received_at,
          coalesce(c.received_at > h.closed_at, false) AS late
   FROM held h JOIN voice v USING (person_id)
   JOIN checkin c ON c.operation_id = current_operation() AND c.person_id = v.says
-    AND c.event_at >= h.counts_from
   WHERE c.alert_id = h.alert_id
-     OR (h.kind = 'rollcall' AND c.exercise = h.exercise
+     OR (c.event_at >= h.counts_from AND h.kind = 'rollcall' AND c.exercise = h.exercise
          AND (c.alert_id IS NULL OR c.status = 'need_help')
          AND (h.closed_at IS NULL OR c.event_at <= h.closed_at))),
 standing AS (
