@@ -109,7 +109,7 @@ async def test_a_claim_reads_the_queue_by_its_index(place: Station) -> None:
 async def test_the_ways_to_everybody_are_found_without_pairing_people_and_areas(
     place: Station,
 ) -> None:
-    """Before any preview and on every list: pairs would be a hundred million in a large operation."""
+    """Before any preview and on every list: pairs would be a hundred million at 100,000 people."""
     tree = (
         "WITH made AS (INSERT INTO area (operation_id, code, name, kind) "
         "SELECT current_operation(), 'T' || n, 'T', 'zone' FROM generate_series(1, 100) n "
