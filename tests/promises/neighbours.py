@@ -46,9 +46,18 @@ class Land:
     names: dict[str, str] = field(default_factory=dict)
     callers: dict[str, dict[str, str]] = field(default_factory=dict)
 
+    async def send(self, who: str, method: str, path: str, **more: Any) -> httpx.Response:
+        """One answer. 503 says that all is busy: as a phone does, it is sent again."""
+        for _ in range(100):
+            answer = await self.client.request(method, path, headers=self.callers[who], **more)
+            if answer.status_code != 503:
+                break
+            await asyncio.sleep(0.1)
+        return answer
+
     async def call(self, who: str, method: str, path: str, body: Any = None) -> Any:
         """The decoded answer of a request that must succeed."""
-        answer = await self.client.request(method, path, json=body, headers=self.callers[who])
+        answer = await self.send(who, method, path, json=body)
         assert answer.status_code < 300, (method, path, answer.status_code, answer.text)
         return answer.json() if answer.content else None
 
@@ -249,6 +258,7 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
     person = {**place, "category": "local", "agency": f"{own.mark}agency"}
     person_named = [{"area": f"{mark}N"}, {"family_of": f"{mark}P3", "category": "family"}]
     extra = [("refused", {"ref": f"{mark}P2"}), ("refused", {"name": "n", "area": f"{mark}N"})]
+    push = {"kind": "fcm", "token": names["push"]}
     corrected = names["alert"][:-4] + "0000"
     return {
         "POST /v1/alerts": [
@@ -256,7 +266,10 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
             ("refused", {**new(), **alert, "incident_id": names["incident"]}),
             ("own", {**alert, "id": names["alert"], "audience": {"areas": [f"{own.mark}N"]}}),
         ],
-        "POST /v1/alerts/preview": [(due, {**words, **more}) for due, more in named + around],
+        "POST /v1/alerts/preview": [
+            *((due, {**words, **more}) for due, more in named + around),
+            ("own", {**alert, "id": names["alert"], "incident_id": names["incident"]}),
+        ],
         "POST /v1/alerts/{alert_id}/correct": [("own", {"id": corrected, **words})],
         "POST /v1/alerts/{alert_id}/people": [
             *((due, {**new(), **more}) for due, more in extra),
@@ -271,9 +284,9 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
         "POST /v1/people/{ref}/merge": [("refused", {"into": f"{mark}P2"})],
         "POST /v1/enrolments": [("refused", {"person_ref": f"{mark}P3"})],
         "POST /v1/devices": [
-            ("own", {"id": names["device"], "code": mine["code"], "platform": "sim"})
+            ("own", {"id": names["device"], "code": mine["code"], "platform": "sim", "push": push})
         ],
-        "PUT /v1/self/push": [("own", {"kind": "fcm", "token": names["push"]})],
+        "PUT /v1/self/push": [("own", push)],
         "POST /v1/sessions": [("own", {"token": mine["token"]})],
         "POST /v1/receipts": [("refused", {"items": [receipt(names["delivery"])]})],
         "POST /v1/checkins": [
@@ -309,11 +322,11 @@ def cases(document: dict[str, Any], own: Land, other: Land) -> Iterator[Case]:
 async def ask(land: Land, who: str, case: Case) -> tuple[int, str]:
     """Status and text of the answer; a stream is read up to a report made meanwhile."""
     method, headers = case.route.split()[0], land.callers[who]
-    sent = {"params": case.query or None, "json": case.body, "headers": headers}
     if case.route != STREAM:
-        answer = await land.client.request(method, case.path, **sent)
+        sent = {"params": case.query or None, "json": case.body}
+        answer = await land.send(who, method, case.path, **sent)
         return answer.status_code, answer.text
-    sent["params"] = case.query or {"after": "0"}
+    sent = {"params": case.query or {"after": "0"}, "headers": headers}
     async with asyncio.timeout(60), land.client.stream(method, case.path, **sent) as answer:
         text, last = "", str(uuid4())
         if answer.status_code == 200:
