@@ -39,6 +39,7 @@ from tests.promises.places import serving
 ENDS = {"/close", "/cancel", "DELETE "}  # what an operation does last of all to its own
 SECRETS = {"credential_token", "enrolment_code", "operation_code_key"}  # found across operations
 CALLERS = 40
+BUSY = 503
 # Fields of bodies that name nobody and nothing on record.
 NEUTRAL = {
     "accuracy", "all", "auth", "battery", "body", "category", "email", "endpoint", "escalation",
@@ -180,13 +181,15 @@ async def mingle(two: Pair) -> list[str]:
         random.Random(nth).shuffle(plan)
         for step, case in enumerate(plan):
             status, text = await ask(own, "admin" if nth % 4 < 2 else "warden's phone", case)
-            if status >= 500 or any(word in text for word in foreign[own.mark]):
+            broken = status >= 500 and status != BUSY  # few connections may refuse, never mix
+            if broken or any(word in text for word in foreign[own.mark]):
                 mixed.append(f"{case.route}: {status}")
             try:
                 if step % 4 == 0:
                     await report_safe(own)
             except AssertionError as refused:
-                mixed.append(str(refused))
+                if str(BUSY) not in str(refused):
+                    mixed.append(str(refused))
 
     await asyncio.gather(*(caller(nth) for nth in range(CALLERS)))
     for own, other in lands:
