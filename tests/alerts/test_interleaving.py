@@ -47,12 +47,14 @@ async def called(w: World, **more: Any) -> uuid.UUID:
 async def expected(w: World, alert_id: uuid.UUID) -> dict[int, tuple[Any, ...]]:
     """Who stands how, worked out anew from the reports on record."""
     since = await w.value("SELECT counts_from FROM alert WHERE alert_id = $1", alert_id)
-    rows = await w.sql("SELECT * FROM checkin WHERE NOT exercise AND event_at >= $1", since)
+    rows = await w.sql("SELECT * FROM checkin WHERE NOT exercise")
     best: dict[int, tuple[Any, ...]] = {}
     for r in rows:
-        if r["alert_id"] not in (None, alert_id) and r["status"] != "need_help":
+        named = r["alert_id"] == alert_id  # who names an alert cannot have said it before it
+        if not named and (r["event_at"] < since or (r["alert_id"] and r["status"] != "need_help")):
             continue
-        mine = (r["event_at"], r["status"] == "need_help", r["checkin_id"], r["status"])
+        at = max(r["event_at"], since)
+        mine = (at, r["status"] == "need_help", r["checkin_id"], r["status"])
         best[r["person_id"]] = max(best.get(r["person_id"], mine), mine)
     return best
 

@@ -122,10 +122,12 @@ async def test_everybody_is_counted_once_at_every_moment(database: str) -> None:
 async def said(w: World, alert_id: uuid.UUID) -> dict[int, tuple[Any, ...]]:
     """Who stands how in an open alert, worked out anew, merged persons' words included."""
     rows = await w.sql(
-        "SELECT coalesce(p.merged_into, p.person_id) AS person, c.* FROM checkin c"
+        "SELECT coalesce(p.merged_into, p.person_id) AS person, c.status, c.checkin_id,"
+        " greatest(c.event_at, a.counts_from) AS event_at FROM checkin c"
         " JOIN person p USING (operation_id, person_id) JOIN alert a ON a.alert_id = $1"
-        " WHERE c.event_at >= a.counts_from AND (c.alert_id IS NULL OR c.alert_id = $1"
-        " OR c.status = 'need_help') AND EXISTS (SELECT FROM alert_person h WHERE"
+        " WHERE (c.alert_id = $1 OR c.event_at >= a.counts_from"
+        " AND (c.alert_id IS NULL OR c.status = 'need_help'))"
+        " AND EXISTS (SELECT FROM alert_person h WHERE"
         " h.alert_id = $1 AND h.person_id = coalesce(p.merged_into, p.person_id))",
         alert_id,
     )
