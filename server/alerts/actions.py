@@ -18,7 +18,7 @@ from server.alerts.incidents.store import SQL as INCIDENTS
 from server.alerts.messages import AlertIn, CorrectionIn, Reminder
 from server.alerts.store import SQL, Alert, Locked, Sight
 from server.auth import Principal, Scope
-from server.db import Database, retried
+from server.db import Database, confirm, retried
 from server.errors import Clash, Forbidden, NotFound, refuse_field
 
 LONGEST = timedelta(days=366)
@@ -96,6 +96,7 @@ async def _repeat(con: Any, alert_id: UUID, body_sha256: bytes) -> Alert | None:
         return None
     if known.body_sha256 != body_sha256:
         raise Clash("This id was used for another alert. Make a new id.", code="id_reused")
+    await confirm(con)
     return as_first_answered(known)
 
 

@@ -13,7 +13,7 @@ from server.alerts.incidents.store import SQL
 from server.alerts.messages import IncidentIn, IncidentOut, PlainQuery
 from server.alerts.store import Sight
 from server.auth import Principal, Scope
-from server.db import Database, retried
+from server.db import Database, confirm, retried
 from server.errors import Clash, Forbidden, NotFound
 from server.paging import Page, page
 
@@ -27,6 +27,8 @@ async def create(db: Database, who: Principal, body: IncidentIn) -> tuple[Incide
         made = await store.begin(con, body.id, body.title, body.exercise, who.actor)
         if made:
             await alerts.audit(con, who.actor, "incident.create", str(body.id))
+        else:
+            await confirm(con)
         shown = await store.shown(con, body.id)
     if not made and (shown.title, shown.exercise) != (body.title, body.exercise):
         raise Clash("This id was used for another incident. Make a new id.", code="id_reused")

@@ -19,7 +19,7 @@ from server.alerts.messages import AdditionIn
 from server.alerts.store import Locked
 from server.auth import Principal, Scope
 from server.clock import rfc3339
-from server.db import Database, retried
+from server.db import Database, confirm, retried
 from server.errors import Clash, NotFound, refuse_field
 from server.people.counted import AlertPerson
 
@@ -57,6 +57,7 @@ async def add(
         if known is not None:
             if known["body_sha256"] != body_sha256:
                 raise Clash("This id was used for another addition.", code="id_reused")
+            await confirm(con)
             return await store.member(con, alert_id, known["person_id"]), False
         alert = await _counting(con, who, scope, alert_id)
         newcomer = await _newcomer(con, scope, body)
