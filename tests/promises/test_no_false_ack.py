@@ -159,6 +159,29 @@ async def test_a_commit_that_was_not_replicated_is_no_acknowledgement(home: Home
         await once_on_record(own.place, own.alert_id, crowd, [])
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/alerts", {"kind": "rollcall", "audience": {"all": True}, "title": "A", "body": "B"}),
+        ("/v1/incidents", {"title": "Flood"}),
+        ("/v1/alerts/{alert_id}/people", {"kind": "unnamed", "area": "A1"}),
+    ],
+)
+async def test_nor_is_it_for_what_an_operator_writes(
+    home: Home, path: str, body: dict[str, Any]
+) -> None:
+    """The same for roll calls, incidents and additions: a repeat finds the row and still waits."""
+    body = {"id": str(uuid4()), **({"exercise": False} if "title" in body else {}), **body}
+    async with desk(home, f"replica-{uuid4().hex[:8]}") as own:
+        call = "POST", path.format(alert_id=own.alert_id), own.token, body
+        async with troubles.without_its_replica(home.postgres):
+            asking = asyncio.create_task(own.crowd.call(*call))
+            await cancel_the_wait(home.postgres)
+            assert (await asking)[0] == 503
+            assert (await own.crowd.call(*call))[0] == 503, "nobody knows whether it is safe"
+        assert (await own.crowd.call(*call))[0] == 200
+
+
 async def rows(place: Station, said: Said) -> list[Any]:
     """What is visible under a report's id."""
     sql = "SELECT checkin_id FROM checkin WHERE checkin_id = $1"
