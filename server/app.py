@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import server.alerts.board
 import server.alerts.routes
@@ -123,6 +124,20 @@ class Pages:
             await _nothing_here(scope, receive, send)
 
 
+class _Protocol(HttpToolsProtocol):
+    """HTTP whose refusal of what is no HTTP is a problem like every other."""
+
+    def send_400_response(self, msg: str) -> None:
+        problem = errors.Malformed("This is no HTTP request. Look at the client and the network.")
+        body = msgspec.json.encode(problem.body())
+        head = (
+            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n"
+            b"cache-control: no-store\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+        )
+        self.transport.write(head % len(body) + body)
+        self.transport.close()
+
+
 class _Server(uvicorn.Server):
     """uvicorn without signal handlers of its own: the supervisor decides when to stop."""
 
@@ -135,7 +150,7 @@ def http_server(asgi: ASGIApp) -> uvicorn.Server:
     config = uvicorn.Config(
         asgi,
         loop="uvloop",
-        http="httptools",
+        http=_Protocol,
         lifespan="off",
         log_config=None,
         access_log=False,
