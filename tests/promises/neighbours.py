@@ -391,7 +391,8 @@ class Pair:
     async def foreign(self, own: Land, other: Land) -> set[str]:
         """What only the other operation's rows say."""
         mine, its = [set(words(await dump(self.dsn, x.operation_id))) for x in (own, other)]
-        return its - mine
+        public = json.dumps(self.document)  # names that everybody may read are no leak
+        return {word for word in its - mine if word not in public}
 
     async def sweep(self, skip: str = "") -> Counter[tuple[str, str]]:
         """Ours ask for all that is theirs; how often each route was at what fault."""

@@ -17,8 +17,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
-
 from server import db
 from server.checkin.actions import record_batch
 from server.checkin.rules import Report
@@ -187,16 +185,6 @@ async def both_tell_the_same(own: Scene) -> None:
             board.pop("as_of")
             board["cells"].sort(key=str)
         assert boards[0] == boards[1]
-
-
-async def test_numbers_from_a_sequence_would_be_missed(database: str) -> None:
-    """The mechanism taken away: numbers are drawn before the commit, and no row is locked."""
-    test_sql = chaos.HOLDS_AND_ABORTS, chaos.NUMBERS_FROM_A_SEQUENCE
-    with pytest.raises(AssertionError) as found:  # noqa: PT012 - by whichever console
-        async with scene(database, *test_sql) as own:
-            await contend(own, 5)
-            await check(own, within_s=5)
-    print(found.value)
 
 
 async def test_a_cell_that_one_left_and_another_entered_is_told_of(database: str) -> None:
