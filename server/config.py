@@ -50,6 +50,15 @@ class Settings(BaseSettings):
         "web.push.apple.com,*.push.apple.com,*.notify.windows.com,ntfy.sh",
         description="Push services that may be spoken to.",
     )
+    sms_routes: SecretStr | None = Field(
+        None, description="Ways for texts: a JSON list of routes, secrets included."
+    )
+    sms_url: str | None = Field(
+        None, description="The short form for one Kannel: the address of its sendsms."
+    )
+    sms_username: str | None = Field(None, description="The sendsms user of that Kannel.")
+    sms_password: SecretStr | None = Field(None, description="Its password.")
+    sms_sender: str | None = Field(None, description="The number texts of that Kannel come from.")
     languages: str = Field(
         "en,fr,es,ar,ru,zh", description="Languages offered, the first is the default."
     )

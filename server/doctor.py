@@ -1,8 +1,10 @@
 """What is broken, before it matters: the checks behind `muster doctor`."""
 
+import asyncio
 import shutil
 import time
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import asyncpg
 import msgspec
@@ -11,6 +13,7 @@ from rich.table import Table
 
 from server import db
 from server.config import Settings
+from server.texting import SmsRoute, sms_routes
 
 LEAST_DISK = 2 * 1024**3
 MOST_SKEW_S = 2.0
@@ -27,7 +30,12 @@ class Finding(msgspec.Struct, frozen=True):
 
 async def examine(settings: Settings, dsn: str) -> list[Finding]:
     """All checks, each independent of the others. `dsn`: the configured or embedded database."""
-    return [*await _database(dsn), _credentials(settings), _disk(settings), _sms()]
+    return [
+        *await _database(dsn),
+        _credentials(settings),
+        _disk(settings),
+        *await _sms(settings),
+    ]
 
 
 async def _database(dsn: str) -> list[Finding]:
@@ -118,8 +126,32 @@ def _disk(settings: Settings) -> Finding:
     )
 
 
-def _sms() -> Finding:
-    return Finding("SMS", False, "no route in this version")
+async def _sms(settings: Settings) -> list[Finding]:
+    try:
+        routes = sms_routes(settings)
+    except ValueError as error:
+        return [Finding("SMS", True, str(error))]
+    if not routes:
+        return [Finding("SMS", False, "not configured: no text goes out")]
+    return list(await asyncio.gather(*(_route(r) for r in routes)))
+
+
+async def _route(route: SmsRoute) -> Finding:
+    """Whether the gateway of a route takes connections. Nothing is sent."""
+    check = f"SMS {route.name}"
+    where = urlsplit(route.address)
+    port = where.port or (443 if where.scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(5):
+            _, writer = await asyncio.open_connection(where.hostname, port)
+    except (OSError, TimeoutError) as error:
+        text = f"no connection to {where.hostname}:{port} ({type(error).__name__})"
+        return Finding(check, True, text)
+    writer.close()
+    text = f"{where.hostname}:{port} answers; serves {' '.join(route.prefixes)}"
+    if not route.reporting:
+        text += "; without report_secret nobody learns what arrived"
+    return Finding(check, False, text)
 
 
 def show(findings: list[Finding]) -> None:

@@ -64,6 +64,7 @@ class Call:
     token: str | None
     auth: Authenticator
     client: str = ""  # the peer's address
+    target: str = ""  # path and query as they came: what some gateways sign
 
     @property
     def me(self) -> Principal:
@@ -176,6 +177,7 @@ class Shell:
             token=token,
             auth=self._auth,
             client=(scope.get("client") or ("",))[0],
+            target=_target(scope),
         )
         return await endpoint.handler(call)
 
@@ -298,6 +300,12 @@ def _token(headers: dict[bytes, bytes]) -> tuple[str | None, bool]:
     except CookieError:
         return None, False
     return (morsel.value, True) if morsel else (None, False)
+
+
+def _target(scope: Scope) -> str:
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    query: bytes = scope.get("query_string", b"")
+    return (path + b"?" + query if query else path).decode("latin-1")
 
 
 def _query(endpoint: Endpoint, scope: Scope) -> Any:

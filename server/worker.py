@@ -1,5 +1,7 @@
 """The worker process, composed: jobs, deliveries, housekeeping."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import server.alerts.jobs
@@ -9,6 +11,7 @@ from server.config import Settings
 from server.db import Database
 from server.jobs import Runner
 from server.supervise import Supervisor, every, forever, stop_on_signals
+from server.texting import sms_routes, texted
 
 IDLE_S = 0.1
 RUNNERS = 3  # jobs at once: a large opening must not hold up another one
@@ -21,15 +24,20 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     stop_on_signals(supervisor)
     database = Database(dsn, settings.pool_size)
     await database.open()
-    runner = Runner(database, server.alerts.jobs.handlers(database))
-    push = await sender.open_sender(database, settings)
+    runner = Runner(database, server.alerts.jobs.handlers(database, texted(sms_routes(settings))))
+    senders = await sender.open_senders(database, settings)
     names = [f"jobs {n}" for n in range(RUNNERS)]
-    supervisor.on_stop("stop claiming", push.stop_claiming, 1)
+    supervisor.on_stop("stop claiming", partial(_each, [s.stop_claiming for s in senders]), 1)
     supervisor.on_stop("give back jobs", partial(supervisor.end, *names), 3)
-    supervisor.on_stop("finish what was claimed", push.finish, 6)
+    supervisor.on_stop("finish what was claimed", partial(_each, [s.finish for s in senders]), 6)
     supervisor.on_stop("close pools", database.close, 4)
     for name in names:
         supervisor.run(name, forever(name, runner.turn, IDLE_S))
-    supervisor.run("deliveries", push.run())
+    for own in senders:
+        supervisor.run(f"deliveries by {own.ways}", own.run())
     supervisor.run("trim events", every("trim events", TRIM_S, partial(hub.trim_events, database)))
     return await supervisor.until_stopped()
+
+
+async def _each(steps: list[Callable[[], Awaitable[None]]]) -> None:
+    await asyncio.gather(*(step() for step in steps))

@@ -1,6 +1,7 @@
 """What operators do with alerts: one function a verb, one transaction each."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ import msgspec
 from server import stream
 from server.alerts import audience as audiences
 from server.alerts import rules, store
-from server.alerts.deliveries.store import PUSH_KINDS
+from server.alerts.deliveries import store as deliveries
 from server.alerts.deliveries.store import SQL as DELIVERIES
 from server.alerts.ending import end_in
 from server.alerts.incidents import store as incidents
@@ -177,7 +178,7 @@ async def end(db: Database, who: Principal, scope: Scope, alert_id: UUID, verb: 
 
 @retried
 async def remind(
-    db: Database, who: Principal, scope: Scope, alert_id: UUID
+    db: Database, who: Principal, scope: Scope, alert_id: UUID, texted: Sequence[str] = ()
 ) -> tuple[Alert, Reminder]:
     """Sends a reminder to the silent only. A repeat within half a minute is the same reminder.
 
@@ -196,8 +197,8 @@ async def remind(
             return alert, Reminder(last["round"], silent, last["deliveries"])
         number = 1 if last is None else last["round"] + 1
         lane = rules.SEVERITY_LANE[locked.severity]
-        done = await con.execute(DELIVERIES.insert_reminders, alert_id, lane, number, PUSH_KINDS)
-        queued = int(done.rsplit(" ", 1)[1])
+        ranked = (locked.severity, lane)
+        queued = await deliveries.remind(con, alert_id, ranked, texted, number)
         await store.audit(con, who.actor, "alert.remind", str(alert_id), round=number)
         await stream.append(con, [store.alert_draft(alert_id)])
         return alert, Reminder(number, silent, queued)

@@ -1,5 +1,6 @@
 """The jobs of this room: opening, expiry, and settling what was left half way."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from server.alerts import ending, opening
@@ -11,8 +12,9 @@ from server.jobs import Handler, Job
 class AlertJobs:
     """Handlers over one database; each may run twice, for a lease can expire."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, texted: Sequence[str]) -> None:
         self._db = database
+        self._texted = texted
 
     async def prepare(self, job: Job) -> None:
         """Freezes the population of an alert and opens it."""
@@ -20,7 +22,7 @@ class AlertJobs:
         copied = job.payload.get("copy_of")
         copy_of = None if copied is None else UUID(copied)
         within = job.payload.get("within")
-        await opening.prepare(self._db, job.operation_id, alert_id, within, copy_of)
+        await opening.prepare(self._db, job.operation_id, alert_id, within, copy_of, self._texted)
         await opening.open_prepared(self._db, job.operation_id, alert_id)
 
     async def expire(self, job: Job) -> None:
@@ -36,9 +38,9 @@ class AlertJobs:
         await merging.refold(self._db, job.operation_id, int(job.payload["person_id"]))
 
 
-def handlers(database: Database) -> dict[str, Handler]:
-    """The kinds of job this room runs."""
-    own = AlertJobs(database)
+def handlers(database: Database, texted: Sequence[str] = ()) -> dict[str, Handler]:
+    """The kinds of job this room runs. `texted`: prefixes of numbers an SMS route serves."""
+    own = AlertJobs(database, texted)
     return {
         "alert.prepare": own.prepare,
         "alert.expire": own.expire,

@@ -197,8 +197,20 @@ class Unreachable(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Cost(msgspec.Struct, frozen=True):
+    """What texts would cost, in millionths of a currency."""
+
+    currency: str
+    micro: int
+
+
 class Preview(msgspec.Struct, frozen=True):
-    """What an alert would do. `unreachable` lists the first 500. `cost` is not known yet."""
+    """What an alert would do. `unreachable` lists the first 500.
+
+    `segments`: parts of the longest text that would go out, exercise marks included. `cost`:
+    of all texts, by currency; null without an SMS route. `finish_s`: until the last message is
+    handed over, if every route keeps its rate.
+    """
 
     people: int
     family: int
@@ -209,7 +221,7 @@ class Preview(msgspec.Struct, frozen=True):
     unreachable: list[Unreachable]
     segments: int
     encoding: Literal["GSM-7", "UCS-2"] | None
-    cost: None
+    cost: list[Cost] | None
     finish_s: int
     matched: Matched | None
 
@@ -225,7 +237,8 @@ class DeliveryOut(msgspec.Struct, frozen=True):
     """One message on its way: five facts, none of them another.
 
     queued_at: on record. accepted_at: taken by the provider. delivered_at: on the phone.
-    seen_at: opened. answered_at: the person's first answer, whatever its way.
+    seen_at: opened. answered_at: the person's first answer, whatever its way. Of a text: the
+    route that had it, its parts, and the price of all tries in millionths of the currency.
     """
 
     delivery_id: UUID
@@ -241,6 +254,10 @@ class DeliveryOut(msgspec.Struct, frozen=True):
     held_until: datetime | None
     attempts: int
     error: str | None
+    route: str | None = None
+    parts: int | None = None
+    price_micro: int | None = None
+    currency: str | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -9,14 +9,14 @@ Two transactions, each repeatable, so a worker may die between any two statement
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from server import log, stream
 from server.alerts import audience as audiences
 from server.alerts import rules, store
-from server.alerts.deliveries.store import PUSH_KINDS
-from server.alerts.deliveries.store import SQL as DELIVERIES
+from server.alerts.deliveries import store as deliveries
 from server.alerts.store import SQL, Locked
 from server.db import Database, retried
 
@@ -25,9 +25,17 @@ LOGGER = log.get("alerts")
 
 @retried
 async def prepare(
-    db: Database, operation_id: int, alert_id: UUID, within: int | None, copy_of: UUID | None
+    db: Database,
+    operation_id: int,
+    alert_id: UUID,
+    within: int | None,
+    copy_of: UUID | None,
+    texted: Sequence[str] = (),
 ) -> None:
-    """Writes population, cells and deliveries once; a repeat finds them and does nothing."""
+    """Writes population, cells and deliveries once; a repeat finds them and does nothing.
+
+    `texted`: the prefixes of numbers that an SMS route serves.
+    """
     async with db.transaction(operation_id) as con:
         await con.execute(SQL.hold_off_merges)
         alert = await store.lock_alert(con, alert_id)
@@ -39,7 +47,7 @@ async def prepare(
         await con.execute(SQL.learn_population)
         await con.execute(SQL.insert_cells, alert_id)
         lane = rules.SEVERITY_LANE[alert.severity]
-        await con.execute(DELIVERIES.insert_deliveries, alert_id, lane, None, PUSH_KINDS)
+        await deliveries.queue(con, alert_id, (alert.severity, lane), texted)
         await con.execute(SQL.set_population, alert_id, people)
         cells = [list(r) for r in await con.fetch(SQL.filled_cells, alert_id)]
         drafts = [store.alert_draft(alert_id), store.headcount_draft(alert_id, cells)]

@@ -1,34 +1,57 @@
 """What an alert would do, before it does anything: whom, how many, by which ways, how long."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from math import ceil
 from typing import Any
+
+import msgspec
 
 from server.alerts import audience as audiences
 from server.alerts import rules
 from server.alerts.audience import Resolved
+from server.alerts.channels.sms.routes import ranked
+from server.alerts.channels.wording import text
 from server.alerts.deliveries.store import PUSH_KINDS
-from server.alerts.messages import Channels, Matched, Preview, PreviewIn, Tally, Unreachable
+from server.alerts.messages import Channels, Cost, Matched, Preview, PreviewIn, Tally, Unreachable
 from server.alerts.segments import Segments, segments
 from server.alerts.store import SQL
 from server.auth import Principal, Scope
 from server.db import Database
+from server.texting import SmsRoute, texted
 
 MOST_LISTED = 500
 _NO_SMS = Segments("", 0, 0)
+
+
+class Ways(msgspec.Struct, frozen=True):
+    """What carries messages: connections to the push provider, and SMS routes."""
+
+    connections: int
+    sms: tuple[SmsRoute, ...] = ()
+
+
+class Texting(msgspec.Struct, frozen=True):
+    """What the texts of an alert take."""
+
+    size: Segments
+    cost: list[Cost]
+    finish_s: int
+
+
 _REASONS = {
     "dead": "The app on the phone can no longer be reached, and no warden covers this person.",
     "web": "The phone's browser push is not sent to yet, and no warden covers this person.",
-    "phone": "No app is enrolled, texting is not set up, and no warden covers this person.",
+    "phone": "No app is enrolled, no SMS route serves the number, and no warden covers her.",
     "nothing": "No app, no phone number, and no warden covers this person.",
 }
 
 
 async def preview(
-    db: Database, who: Principal, scope: Scope, body: PreviewIn, connections: int
+    db: Database, who: Principal, scope: Scope, body: PreviewIn, ways: Ways
 ) -> Preview:
-    """Resolves an audience as opening would. `connections`: to the push provider.
+    """Resolves an audience as opening would.
 
     Raises BadInput as POST /v1/alerts does.
     """
@@ -40,16 +63,21 @@ async def preview(
         within = audiences.within(who, scope)
         rows = await con.fetch(SQL.audience, *chosen.args(body.incident_id, within))
         ids = [r["person_id"] for r in rows]
-        groups = await con.fetch(SQL.preview_groups, ids)
-        lost = await con.fetch(SQL.unreachable, ids, MOST_LISTED)
+        served = list(texted(ways.sms))
+        groups = await con.fetch(SQL.preview_groups, ids, served)
+        lost = await con.fetch(SQL.unreachable, ids, MOST_LISTED, served)
+        everybody = body.severity == "life_safety"
+        planned = await con.fetch(SQL.texts_planned, ids, served, everybody)
         pushes = await con.fetchval(SQL.count_pushes, ids, PUSH_KINDS)
         matched = await _matched(con, chosen, within, Counter(r["matched"] for r in rows))
+    plan = texting(ways.sms, [tuple(r) for r in planned], body.sms_text, body.exercise)
     return Preview(
         **_counted(groups),
         unreachable=[Unreachable(r["ref"], r["name"], _REASONS[r["reason"]]) for r in lost],
-        **_texts(body.sms_text),
-        cost=None,
-        finish_s=rules.finish_seconds(pushes, connections),
+        segments=plan.size.count,
+        encoding=plan.size.encoding or None,  # type: ignore[arg-type]
+        cost=plan.cost if ways.sms else None,
+        finish_s=max(rules.finish_seconds(pushes, ways.connections), plan.finish_s),
         matched=matched,
     )
 
@@ -86,6 +114,24 @@ def _tallies(groups: Iterable[tuple[str, str, int]]) -> list[Tally]:
     return [Tally(key, label, count) for (key, label), count in sorted(sums.items())]
 
 
-def _texts(sms_text: str | None) -> dict[str, Any]:
-    found = _NO_SMS if sms_text is None else segments(sms_text)
-    return {"segments": found.count, "encoding": found.encoding or None}
+def texting(
+    routes: Sequence[SmsRoute],
+    people: Iterable[tuple[str | None, str, int]],
+    sms_text: str | None,
+    exercise: bool,
+) -> Texting:
+    """The texts to (language, number, people): the longest, all their cost, their time."""
+    size = segments(text(None, sms_text, exercise)) if sms_text is not None else _NO_SMS
+    sizes: dict[str | None, Segments] = {}
+    cost: Counter[str] = Counter()
+    load: Counter[tuple[str, ...]] = Counter()
+    for language, number, count in people:
+        own = sizes.get(language) or segments(text(language, sms_text, exercise))
+        sizes[language] = own
+        rank = ranked(routes, number)[0]
+        load[tuple(r.name for r in rank)] += own.count * count
+        cost[rank[0].currency] += own.count * count * rank[0].price_micro
+    rates = {r.name: r.per_s for r in routes}
+    finish_s = max((n / sum(rates[r] for r in names) for names, n in load.items()), default=0.0)
+    longest = max([size, *sizes.values()], key=lambda s: s.count)
+    return Texting(longest, [Cost(*c) for c in sorted(cost.items())], ceil(finish_s))

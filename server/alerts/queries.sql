@@ -202,7 +202,7 @@ SELECT person_id, matched FROM audience_people($1, $2, $3, $4, $5, $6, $7)
 -- name: preview_groups
 -- Some people counted by area, category and the best way to them.
 SELECT a.code, a.name, p.category, w.reach, count(*)::int AS people
-FROM reach_of($1::int[]) w
+FROM reach_of($1::int[], $2::text[]) w
 JOIN person p ON p.operation_id = current_operation() AND p.person_id = w.person_id
 JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id
 GROUP BY a.code, a.name, p.category, w.reach
@@ -218,7 +218,7 @@ SELECT p.ref, p.name, CASE
     WHEN EXISTS (SELECT FROM contact_point c WHERE c.operation_id = p.operation_id
                    AND c.person_id = p.person_id) THEN 'phone'
     ELSE 'nothing' END AS reason
-FROM reach_of($1::int[]) w
+FROM reach_of($1::int[], $3::text[]) w
 JOIN person p ON p.operation_id = current_operation() AND p.person_id = w.person_id
 WHERE w.reach = 'none' ORDER BY p.ref LIMIT $2
 
@@ -228,6 +228,21 @@ SELECT count(*)::int
 FROM device d JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
 WHERE d.operation_id = current_operation() AND d.person_id = ANY ($1::int[])
   AND d.revoked_at IS NULL AND a.dead_at IS NULL AND a.kind = ANY ($2::text[])
+
+-- name: texts_planned
+-- How many of some people would be texted, by language and number; with $3 also those whom a
+-- push reaches.
+SELECT p.language, c.phone, count(*)::int AS people
+FROM unnest($1::int[]) AS w (person_id)
+JOIN person p ON p.operation_id = current_operation() AND p.person_id = w.person_id
+JOIN contact_point c ON c.operation_id = p.operation_id AND c.person_id = p.person_id
+  AND c.rank = text_rank(p.person_id, $2::text[])
+WHERE $3::boolean OR NOT EXISTS (
+  SELECT FROM device d
+  JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
+  WHERE d.operation_id = p.operation_id AND d.person_id = p.person_id
+    AND d.revoked_at IS NULL AND a.dead_at IS NULL)
+GROUP BY p.language, c.phone
 
 -- name: count_unplaced
 -- How many of the roster no polygon can find: no fresh position, and an area without a point.

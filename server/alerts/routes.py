@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from server.alerts import actions, listing, store
+from server.alerts.deliveries import reports
 from server.alerts.deliveries import routes as deliveries
 from server.alerts.incidents import routes as incidents
 from server.alerts.listing import shown
@@ -18,13 +19,14 @@ from server.alerts.messages import (
     PreviewIn,
     RemindedOut,
 )
-from server.alerts.preview import preview
+from server.alerts.preview import Ways, preview
 from server.alerts.store import Sight
 from server.auth import Authenticator
 from server.config import Settings
 from server.db import Database
 from server.errors import Forbidden
 from server.paging import Page
+from server.texting import sms_routes, texted
 from server.web import Call, Endpoint, Reply, plausible
 
 ONE = "/v1/alerts/{alert_id}"
@@ -46,9 +48,10 @@ async def sight(call: Call) -> Sight:
 class Alerts:
     """The handlers of alerts themselves."""
 
-    def __init__(self, database: Database, connections: int) -> None:
+    def __init__(self, database: Database, ways: Ways) -> None:
         self._db = database
-        self._connections = connections
+        self._ways = ways
+        self._texted = texted(ways.sms)
 
     async def post(self, call: Call) -> Reply:
         """Puts an alert on record; it opens within seconds."""
@@ -60,7 +63,7 @@ class Alerts:
     async def preview(self, call: Call) -> Reply:
         """What an alert would do, without doing it."""
         scope = await call.auth.scope(call.me)
-        found = await preview(self._db, call.me, scope, call.body, self._connections)
+        found = await preview(self._db, call.me, scope, call.body, self._ways)
         return Reply(200, found)
 
     async def list(self, call: Call) -> Reply:
@@ -96,7 +99,9 @@ class Alerts:
     async def remind(self, call: Call) -> Reply:
         """Sends the alert once more, to the silent only."""
         scope = await call.auth.scope(call.me)
-        alert, reminder = await actions.remind(self._db, call.me, scope, call.uuid("alert_id"))
+        alert, reminder = await actions.remind(
+            self._db, call.me, scope, call.uuid("alert_id"), self._texted
+        )
         told = {**msgspec.structs.asdict(shown(alert, call.me.kind)), "reminder": reminder}
         return Reply(200, msgspec.convert(told, RemindedOut, from_attributes=True))
 
@@ -110,12 +115,14 @@ class Alerts:
 
 
 def endpoints(database: Database, auth: Authenticator, settings: Settings) -> list[Endpoint]:
-    """The calls of this room."""
+    """The calls of this room. Raises ValueError for SMS routes that cannot be read."""
+    sms = sms_routes(settings)
     return [
-        *_alerts(Alerts(database, settings.fcm_connections)),
+        *_alerts(Alerts(database, Ways(settings.fcm_connections, sms))),
         *incidents.endpoints(database),
         *deliveries.endpoints(database),
-        *members.endpoints(database, auth),
+        *reports.endpoints(database, sms, settings.public_url),
+        *members.endpoints(database, auth, texted(sms)),
     ]
 
 

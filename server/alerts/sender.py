@@ -12,6 +12,7 @@ import random
 import time
 from collections import defaultdict
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,14 +22,16 @@ from prometheus_client import Counter as Metric
 from pyfcm.errors import FCMError
 
 from server import log
-from server.alerts.channels import Channel, Outcome, Push, permanent
+from server.alerts.channels import Carried, Channel, Outcome, Push, permanent
 from server.alerts.channels.fcm import FcmChannel
+from server.alerts.channels.sms import SmsChannel
 from server.alerts.channels.webpush import WebPushChannel
 from server.alerts.deliveries.progress import Progress
-from server.alerts.deliveries.store import SQL
+from server.alerts.deliveries.store import PUSH_KINDS, SQL
 from server.config import Settings
 from server.db import Database, retried
 from server.errors import Unavailable
+from server.texting import sms_routes
 from server.vapid import PushHosts, contact, open_push_key
 
 LOGGER = log.get("sender")
@@ -40,6 +43,7 @@ FLUSH_S = 0.05
 FINISH_S = 4.0  # with the rest of the end it stays under 6 s
 UNKNOWN_WAIT_S = 15.0  # a phone's receipt may still settle what the provider did not answer
 LONGEST_WAIT_S = 60.0
+TEXTS_AT_ONCE = 32
 SENT = Metric("muster_push_total", "Tries handed to a provider", ["channel", "outcome"])
 
 
@@ -73,6 +77,7 @@ class Told(msgspec.Struct, frozen=True):
     error: str | None
     dead_address: str | None = None
     tried: bool = True
+    carried: Carried | None = None
 
 
 class Sender:
@@ -81,6 +86,7 @@ class Sender:
     def __init__(self, database: Database, channels: list[Channel], parallel: int) -> None:
         self._db = database
         self._channels = {c.name: c for c in channels}
+        self.ways = " and ".join(self._channels)
         self._parallel = parallel
         self._queue: asyncio.Queue[Ready] = asyncio.Queue()
         self._told: list[Told] = []
@@ -149,12 +155,15 @@ class Sender:
 
     async def _load(self, operation_id: int, claims: list[Claimed]) -> None:
         """Queues what to send; a delivery whose address has gone meanwhile has failed."""
-        rows = await self._db.fetch(operation_id, SQL.pushes, [c.delivery_id for c in claims])
-        found = {r["delivery_id"]: r for r in rows}
+        found: dict[UUID, Any] = {}
+        for texts, sql in ((False, SQL.pushes), (True, SQL.texts)):
+            own = [c.delivery_id for c in claims if (c.channel == SmsChannel.name) == texts]
+            rows = await self._db.fetch(operation_id, sql, own) if own else []
+            found.update((r["delivery_id"], r) for r in rows)
         for claim in claims:
             row = found.get(claim.delivery_id)
             if row is None:
-                self._tell(claim, permanent("the device has no push address any more"), None)
+                self._tell(claim, permanent(_GONE[claim.channel == SmsChannel.name]), None)
             else:
                 self._queue.put_nowait(_ready(claim, row))
 
@@ -190,13 +199,18 @@ class Sender:
         self._tell(claim, outcome, ready)
 
     def _tell(self, claim: Claimed, outcome: Outcome, ready: Ready | None) -> None:
+        if outcome.kind == "held":
+            wait_s = (outcome.retry_after or IDLE_S) * random.uniform(1, 1.05)
+            self._told.append(Told(claim, "queued", wait_s, None, outcome.reason, tried=False))
+            return
         again = ready is not None and ready.was_unknown
         state, wait_s = verdict(outcome, claim.attempt, again, random.random())
         dead = ready.push.address if ready and outcome.kind == "endpoint_dead" else None
         reason = outcome.reason
         if outcome.kind == "unknown":
             reason = f"{UNKNOWN}{reason}"
-        self._told.append(Told(claim, state, wait_s, outcome.provider_id, reason, dead))
+        told = Told(claim, state, wait_s, outcome.provider_id, reason, dead)
+        self._told.append(msgspec.structs.replace(told, carried=outcome.carried))
 
     async def _flush_forever(self) -> None:
         while True:
@@ -228,6 +242,7 @@ class Sender:
 
 
 UNKNOWN = "unknown: "
+_GONE = ("the device has no push address any more", "the person has no such number any more")
 
 
 def verdict(outcome: Outcome, attempt: int, again: bool, chance: float) -> tuple[str, float]:
@@ -241,7 +256,11 @@ def verdict(outcome: Outcome, attempt: int, again: bool, chance: float) -> tuple
     if outcome.kind in ("permanent", "endpoint_dead"):
         return "failed", 0.0
     if outcome.kind == "unknown":
-        return ("unknown", 0.0) if again else ("queued", UNKNOWN_WAIT_S)
+        return (
+            ("unknown", 0.0)
+            if again
+            else ("queued", max(UNKNOWN_WAIT_S, outcome.retry_after or 0.0))
+        )
     wait = min(2.0 ** min(attempt - 1, 10), LONGEST_WAIT_S)
     return "queued", max(wait, outcome.retry_after or 0.0) * (1 + 0.25 * chance)
 
@@ -250,12 +269,16 @@ def verdict(outcome: Outcome, attempt: int, again: bool, chance: float) -> tuple
 async def write_outcomes(db: Database, operation_id: int, told: list[Told]) -> None:
     """One transaction: the deliveries' states, and what was learnt of their addresses."""
     rows = [
-        (t.claim.delivery_id, t.claim.attempt, t.state, t.wait_s, t.provider_id, t.error, t.tried)
+        (
+            *(t.claim.delivery_id, t.claim.attempt, t.state, t.wait_s, t.provider_id, t.error),
+            *(t.tried, *_carried(t.carried)),
+        )
         for t in told
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    accepted = [UUID(t.claim.endpoint) for t in told if t.state == "accepted"]
-    dead = [t for t in told if t.dead_address is not None]
+    pushed = [t for t in told if t.claim.channel in PUSH_KINDS]
+    accepted = [UUID(t.claim.endpoint) for t in pushed if t.state == "accepted"]
+    dead = [t for t in pushed if t.dead_address is not None]
     async with db.transaction(operation_id) as con:
         await con.execute(SQL.lock_deliveries, columns[0])
         await con.execute(SQL.write_outcomes, *columns)
@@ -265,6 +288,10 @@ async def write_outcomes(db: Database, operation_id: int, told: list[Told]) -> N
             devices = [UUID(t.claim.endpoint) for t in dead]
             addresses = [t.dead_address for t in dead]
             await con.execute(SQL.addresses_dead, devices, addresses, [t.error for t in dead])
+
+
+def _carried(carried: Carried | None) -> tuple[Any, ...]:
+    return (None,) * 4 if carried is None else msgspec.structs.astuple(carried)
 
 
 def _put_back(claim: Claimed, wait_s: float = 0.0) -> Told:
@@ -292,7 +319,7 @@ def _ready(claim: Claimed, row: Any) -> Ready:
         exercise=row["exercise"],
         expires_at=row["expires_at"],
         language=row["language"],
-        line=row["lock_screen"],
+        line=row["sms_text" if claim.channel == SmsChannel.name else "lock_screen"],
     )
     return Ready(claim, push, was_unknown=(row["error"] or "").startswith(UNKNOWN))
 
@@ -305,8 +332,8 @@ async def _within(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
-async def open_sender(database: Database, settings: Settings) -> Sender:
-    """The sender with every channel that is configured.
+async def open_senders(database: Database, settings: Settings) -> list[Sender]:
+    """A sender for push and, with SMS routes, one for texts, so that neither waits for the other.
 
     Credentials that can't be read are an error in the log and leave pushes queued, on record
     and shown as such: alerts must still open and be counted.
@@ -320,4 +347,15 @@ async def open_sender(database: Database, settings: Settings) -> Sender:
             LOGGER.error("fcm_unusable", kind=type(error).__name__)
     hosts = PushHosts(settings.webpush_hosts)
     channels.append(WebPushChannel(open_push_key(settings), contact(settings), hosts))
-    return Sender(database, channels, settings.fcm_connections)
+    senders = [Sender(database, channels, settings.fcm_connections)]
+    routes = sms_routes(settings)
+    if routes:
+        sms = SmsChannel(routes, settings.public_url, partial(_spent, database))
+        senders.append(Sender(database, [sms], TEXTS_AT_ONCE))
+    return senders
+
+
+async def _spent(database: Database) -> dict[str, int]:
+    """What each SMS route was charged for today, in micros."""
+    async with database.connection() as con:
+        return {r["route"]: r["micro"] for r in await con.fetch(SQL.texts_spent)}

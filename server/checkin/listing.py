@@ -1,5 +1,6 @@
 """The people of an alert: who is accounted for, who is not, how each can be reached."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,12 @@ from server.people.counted import AlertPerson, Reach, alert_person
 
 
 async def people(
-    database: Database, operation_id: int, alert_id: UUID, scope: Scope, query: PeopleQuery
+    database: Database,
+    operation_id: int,
+    alert_id: UUID,
+    scope: Scope,
+    query: PeopleQuery,
+    texted: Sequence[str] = (),
 ) -> paging.Page[AlertPerson]:
     """One page, by name. Raises NotFound for an alert outside the operation or the scope."""
     areas = None if scope.areas is None else list(scope.areas)
@@ -26,7 +32,7 @@ async def people(
         rows = await con.fetch(
             SQL.people_of_alert, *seen, *filters, *query.after(str, int), query.limit + 1
         )
-        reach = await _reach(con, [r["person_id"] for r in rows])
+        reach = await _reach(con, [r["person_id"] for r in rows], texted)
     return paging.page(
         f"/v1/alerts/{alert_id}/people",
         query,
@@ -43,6 +49,6 @@ def _literal(text: str | None) -> str | None:
     return text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
 
 
-async def _reach(con: Any, ids: list[int]) -> dict[int, Reach]:
-    rows = await con.fetch(SQL.reach, ids)
+async def _reach(con: Any, ids: list[int], texted: Sequence[str]) -> dict[int, Reach]:
+    rows = await con.fetch(SQL.reach, ids, list(texted))
     return {r["person_id"]: r["reach"] for r in rows}

@@ -140,4 +140,4 @@ WHERE p.operation_id = current_operation() AND p.person_id = ANY ($1)
 
 -- name: reach
 -- The best way to each person now: push, sms, email, warden or none.
-SELECT person_id, reach FROM reach_of($1::int[])
+SELECT person_id, reach FROM reach_of($1::int[], $2::text[])

@@ -1,6 +1,7 @@
 """Check-ins in, the headcount out."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
@@ -66,8 +67,9 @@ def _checked(item: CheckinIn) -> CheckinIn:
 class Checkins:
     """The handlers of this room, over one collector."""
 
-    def __init__(self, database: Database, collector: Collector) -> None:
+    def __init__(self, database: Database, collector: Collector, texted: Sequence[str]) -> None:
         self._db = database
+        self._texted = texted
         self._collector = collector
 
     async def post(self, call: Call) -> Reply:
@@ -123,7 +125,8 @@ class Checkins:
         """The people of one alert with their answers, a page at a time."""
         scope = await call.auth.scope(call.me)
         alert_id = call.uuid("alert_id")
-        page = await listing.people(self._db, call.me.operation_id, alert_id, scope, call.query)
+        seen = (call.me.operation_id, alert_id, scope)
+        page = await listing.people(self._db, *seen, call.query, self._texted)
         return Reply(200, page)
 
 
@@ -181,9 +184,11 @@ def _result(raw: msgspec.Raw, outcome: Outcome | Problem) -> ItemResult:
     return ItemResult(key, error=ItemError(outcome.code, detail, outcome.status, outcome.retryable))
 
 
-def endpoints(database: Database, collector: Collector) -> list[Endpoint]:
-    """The calls of this room."""
-    room = Checkins(database, collector)
+def endpoints(
+    database: Database, collector: Collector, texted: Sequence[str] = ()
+) -> list[Endpoint]:
+    """The calls of this room. `texted`: prefixes of numbers an SMS route serves."""
+    room = Checkins(database, collector, texted)
     alert = "/v1/alerts/{alert_id}"
     return [
         Endpoint(

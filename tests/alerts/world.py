@@ -17,6 +17,7 @@ from server.alerts import routes
 from server.auth import Authenticator, digest
 from server.config import Settings
 from server.db import Database
+from server.texting import sms_routes, texted
 from server.web import Shell
 
 AREAS = ("KE", "KE-N", "KE-N1", "KE-N2", "KE-S")
@@ -25,11 +26,11 @@ AREAS = ("KE", "KE-N", "KE-N1", "KE-N2", "KE-S")
 class World:
     """One operation in a fresh database, with direct SQL for the arranging of things."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, **settings: Any) -> None:
         self.db = Database(dsn, 8)
         self.dsn = dsn
         self.auth = Authenticator(self.db)
-        self.settings = Settings()
+        self.settings = Settings(**settings)
         self.op = 0
         self.areas: dict[str, int] = {}
         self.agency = 0
@@ -109,6 +110,16 @@ class World:
         )
         return device
 
+    async def number(self, person_id: int, phone: str, rank: int = 1) -> None:
+        """A telephone number of a person."""
+        await self.sql(
+            "INSERT INTO contact_point (operation_id, person_id, rank, phone)"
+            " VALUES (current_operation(), $1, $2, $3)",
+            person_id,
+            rank,
+            phone,
+        )
+
     async def operator(
         self, token: str = "boss", role: str = "operator", area: str | None = None, **more: Any
     ) -> None:
@@ -169,7 +180,9 @@ class World:
 
     async def run_jobs(self) -> None:
         """Runs what is due, as a worker does."""
-        runner = jobs.Runner(self.db, alert_jobs.handlers(self.db))
+        runner = jobs.Runner(
+            self.db, alert_jobs.handlers(self.db, texted(sms_routes(self.settings)))
+        )
         while await runner.turn():
             pass
 
@@ -220,9 +233,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(dsn: str) -> AsyncIterator[World]:
+async def world(dsn: str, **settings: Any) -> AsyncIterator[World]:
     """A world with one operator whose token is `boss`."""
-    made = World(dsn)
+    made = World(dsn, **settings)
     await made.db.open()
     try:
         await made.begin()

@@ -9,11 +9,12 @@ from uuid import UUID
 
 import msgspec
 
-Kind = Literal["accepted", "endpoint_dead", "permanent", "transient", "unknown"]
+Kind = Literal["accepted", "endpoint_dead", "permanent", "transient", "unknown", "held"]
 
 
 class Push(msgspec.Struct, frozen=True):
-    """One message to one endpoint. `line` is what the operator wrote for the lock screen."""
+    """One message to one endpoint. `line` is what the operator wrote for it: for the lock
+    screen, or as the text. `address` is a token, a subscription or a number."""
 
     delivery_id: UUID
     alert_id: UUID
@@ -25,19 +26,30 @@ class Push(msgspec.Struct, frozen=True):
     line: str | None
 
 
+class Carried(msgspec.Struct, frozen=True):
+    """Which route had a text, as how many parts, and what it charges for them."""
+
+    route: str
+    parts: int
+    price_micro: int
+    currency: str
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What came of one try.
 
     accepted: the provider has it (`provider_id` if it named one); nothing is said of delivery.
     endpoint_dead: this address is gone for good. permanent: this message will never be taken.
     transient: not taken, later perhaps (`retry_after` seconds where the provider said so).
-    unknown: nobody can say whether it was taken.
+    unknown: nobody can say whether it was taken (a report may tell within `retry_after` s).
+    held: not tried at all, to be asked for again after `retry_after` seconds.
     """
 
     kind: Kind
     provider_id: str | None = None
     reason: str | None = None
     retry_after: float | None = None
+    carried: Carried | None = None
 
 
 def accepted(provider_id: str) -> Outcome:
@@ -63,6 +75,11 @@ def transient(reason: str, retry_after: float | None = None) -> Outcome:
 def unknown(reason: str) -> Outcome:
     """Nobody can say."""
     return Outcome("unknown", reason=reason)
+
+
+def held(reason: str, wait_s: float) -> Outcome:
+    """Not tried: there is no room for it yet."""
+    return Outcome("held", reason=reason, retry_after=wait_s)
 
 
 class Channel(Protocol):

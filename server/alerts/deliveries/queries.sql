@@ -13,6 +13,45 @@ WHERE p.operation_id = current_operation() AND p.alert_id = $1
 ORDER BY p.person_id
 ON CONFLICT DO NOTHING
 
+-- name: insert_texts
+-- One text for everybody of the population who has a number that a route serves and no live
+-- push address; with $5 for all who have such a number. The endpoint is the number's rank.
+INSERT INTO delivery (operation_id, delivery_id, alert_id, person_id, channel, endpoint, round,
+                      lane)
+SELECT p.operation_id, uuidv7(), p.alert_id, p.person_id, 'sms', text_rank(p.person_id, $4)::text,
+       0, $2
+FROM alert_person p
+WHERE p.operation_id = current_operation() AND p.alert_id = $1
+  AND ($3::int[] IS NULL OR p.person_id = ANY ($3))
+  AND text_rank(p.person_id, $4::text[]) IS NOT NULL
+  AND ($5::boolean OR NOT EXISTS (
+    SELECT FROM device d
+    JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
+    WHERE d.operation_id = p.operation_id AND d.person_id = p.person_id
+      AND d.revoked_at IS NULL AND a.dead_at IS NULL))
+ORDER BY p.person_id
+ON CONFLICT DO NOTHING
+
+-- name: insert_text_reminders
+-- One text for the silent, as `insert_texts`, unless an earlier one is still to be sent.
+INSERT INTO delivery (operation_id, delivery_id, alert_id, person_id, channel, endpoint, round,
+                      lane)
+SELECT p.operation_id, uuidv7(), p.alert_id, p.person_id, 'sms', text_rank(p.person_id, $4)::text,
+       $3, $2
+FROM alert_person p
+WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.status = 'unaccounted'
+  AND text_rank(p.person_id, $4::text[]) IS NOT NULL
+  AND ($5::boolean OR NOT EXISTS (
+    SELECT FROM device d
+    JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
+    WHERE d.operation_id = p.operation_id AND d.person_id = p.person_id
+      AND d.revoked_at IS NULL AND a.dead_at IS NULL))
+  AND NOT EXISTS (SELECT FROM delivery w WHERE w.operation_id = p.operation_id
+        AND w.alert_id = p.alert_id AND w.person_id = p.person_id
+        AND w.channel = 'sms' AND w.state IN ('queued', 'sending'))
+ORDER BY p.person_id
+ON CONFLICT DO NOTHING
+
 -- name: stop_deliveries
 -- Stops what has not been handed to a provider; what may have been is called unknown.
 UPDATE delivery
@@ -76,6 +115,23 @@ CROSS JOIN LATERAL (
   SELECT p.language FROM person p
   WHERE p.operation_id = d.operation_id AND p.person_id = d.person_id OFFSET 0) p
 
+-- name: texts
+-- What to text for claimed deliveries: the number as it is now; none if the person lost it.
+SELECT d.delivery_id, c.phone AS address, al.severity, al.exercise, al.expires_at, al.sms_text,
+       p.language, d.error
+FROM unnest($1::uuid[]) AS t (delivery_id)
+CROSS JOIN LATERAL (
+  SELECT * FROM delivery d
+  WHERE d.operation_id = current_operation() AND d.delivery_id = t.delivery_id OFFSET 0) d
+JOIN alert al ON al.operation_id = d.operation_id AND al.alert_id = d.alert_id
+CROSS JOIN LATERAL (
+  SELECT c.phone FROM contact_point c
+  WHERE c.operation_id = d.operation_id AND c.person_id = d.person_id
+    AND c.rank = d.endpoint::smallint OFFSET 0) c
+CROSS JOIN LATERAL (
+  SELECT p.language FROM person p
+  WHERE p.operation_id = d.operation_id AND p.person_id = d.person_id OFFSET 0) p
+
 -- name: lock_deliveries
 -- Holds deliveries in the order of their ids; the next statement sees them as they are now.
 SELECT FROM (SELECT DISTINCT delivery_id FROM unnest($1::uuid[]) AS u (delivery_id) ORDER BY 1) u
@@ -86,27 +142,40 @@ CROSS JOIN LATERAL (
 -- name: write_outcomes
 -- Writes what came of claimed deliveries. That one was accepted is true whoever holds it now;
 -- all else counts only while our claim stands. Of an ended alert nothing waits for another try.
--- A claim given back unused was no attempt. The rows are locked already.
+-- A claim given back unused was no attempt. A text's own report may have come before: then
+-- only its route and price are still missing. The rows are locked already.
 WITH held AS MATERIALIZED (
   SELECT t.*, d.tid, d.ended
   FROM unnest($1::uuid[], $2::int[], $3::text[], $4::float8[], $5::text[], $6::text[],
-              $7::boolean[])
-    AS t (delivery_id, attempt, state, wait_s, provider_id, error, tried)
+              $7::boolean[], $8::text[], $9::int[], $10::bigint[], $11::text[])
+    AS t (delivery_id, attempt, state, wait_s, provider_id, error, tried, route, parts,
+          price_micro, currency)
   CROSS JOIN LATERAL (
     SELECT d.ctid AS tid, a.state <> 'open' AS ended FROM delivery d
     JOIN alert a ON a.operation_id = d.operation_id AND a.alert_id = d.alert_id
     WHERE d.operation_id = current_operation() AND d.delivery_id = t.delivery_id
       AND (d.state = 'sending' AND d.attempts = t.attempt
-           OR t.state = 'accepted' AND d.accepted_at IS NULL) OFFSET 0) d)
+           OR t.state = 'accepted' AND (d.accepted_at IS NULL
+                OR t.parts IS NOT NULL AND d.parts IS NULL)) OFFSET 0) d)
 UPDATE delivery d SET
-  state = CASE WHEN t.state <> 'queued' OR NOT t.ended THEN t.state
-               WHEN coalesce(t.error, d.error) LIKE 'unknown: %' THEN 'unknown'
+  state = CASE WHEN d.accepted_at IS NOT NULL AND d.state <> 'sending' THEN d.state
+               WHEN t.state <> 'queued' OR NOT t.ended THEN t.state
+               WHEN coalesce(CASE WHEN t.tried THEN t.error END, d.error) LIKE 'unknown: %'
+               THEN 'unknown'
                ELSE 'stopped' END,
   due_at = clock_timestamp() + t.wait_s * interval '1 second',
-  accepted_at = CASE WHEN t.state = 'accepted' THEN clock_timestamp() ELSE d.accepted_at END,
+  accepted_at = CASE WHEN t.state = 'accepted' THEN coalesce(d.accepted_at, clock_timestamp())
+                ELSE d.accepted_at END,
   finished_at = CASE WHEN t.state = 'queued' AND NOT t.ended THEN NULL ELSE clock_timestamp() END,
   provider_id = coalesce(t.provider_id, d.provider_id),
-  error = CASE WHEN t.tried THEN t.error ELSE d.error END,
+  route = coalesce(t.route, d.route),
+  parts = coalesce(t.parts, d.parts),
+  price_micro = CASE WHEN t.price_micro IS NULL THEN d.price_micro
+                ELSE coalesce(d.price_micro, 0) + t.price_micro END,
+  currency = coalesce(t.currency, d.currency),
+  error = CASE WHEN t.tried AND NOT (d.state = 'failed' AND d.accepted_at IS NOT NULL) THEN t.error
+               WHEN t.error IS NULL OR d.error LIKE 'unknown: %' THEN d.error
+               ELSE t.error END,
   attempts = CASE WHEN t.tried THEN d.attempts ELSE d.attempts - 1 END
 FROM held t WHERE d.ctid = t.tid
 
@@ -137,7 +206,8 @@ WHERE d.operation_id = current_operation() AND d.alert_id = $1
 -- name: deliveries
 -- The deliveries of an alert to people in sight, in a fixed order, a page at a time.
 SELECT d.delivery_id, p.ref, p.name, d.channel, d.round, d.state, d.queued_at, d.accepted_at,
-       d.delivered_at, d.seen_at, ap.first_at AS answered_at, d.attempts, d.error,
+       d.delivered_at, d.seen_at, ap.first_at AS answered_at, d.attempts, d.error, d.route,
+       d.parts, d.price_micro, d.currency,
        CASE WHEN d.state = 'queued' AND d.due_at > clock_timestamp() THEN d.due_at END AS held_until
 FROM delivery d
 JOIN alert_person ap ON ap.operation_id = d.operation_id AND ap.alert_id = d.alert_id
@@ -175,3 +245,35 @@ RETURNING d.delivery_id, d.alert_id, d.endpoint
 -- Notes that something sent to these devices arrived.
 UPDATE push_address SET delivered_at = clock_timestamp()
 WHERE operation_id = current_operation() AND device_id = ANY ($1::uuid[])
+
+-- name: texts_spent
+-- What each route was charged for today (UTC), in all operations.
+SELECT route, micro FROM texts_spent()
+
+-- name: delivery_of_report
+-- Which delivery a gateway's report is about.
+SELECT operation_id, delivery_id FROM delivery_of_report($1, $2::uuid, $3)
+
+-- name: lock_text
+-- Whether a route had this text, held until the commit. That one failed is believed only of the
+-- route on record: another may have taken it since.
+SELECT d.attempts > 0 AND (d.route = $2 OR (d.route IS NULL
+         AND ($3::text <> 'failed' OR d.state <> 'sending')))
+FROM delivery d
+WHERE d.operation_id = current_operation() AND d.delivery_id = $1 AND d.channel = 'sms'
+FOR UPDATE
+
+-- name: take_report
+-- Notes what a gateway reports of a text, forward only: delivered is never undone. The row is
+-- locked already; its alert, if anything was new.
+UPDATE delivery d SET
+  route = coalesce(d.route, $2),
+  accepted_at = coalesce(d.accepted_at, clock_timestamp()),
+  delivered_at = CASE WHEN $3 = 'delivered' THEN clock_timestamp() ELSE d.delivered_at END,
+  state = CASE WHEN $3 = 'failed' THEN 'failed' ELSE 'accepted' END,
+  error = CASE WHEN $3 = 'failed' THEN 'the network reports that the text did not arrive' END,
+  finished_at = coalesce(d.finished_at, clock_timestamp())
+WHERE d.operation_id = current_operation() AND d.delivery_id = $1 AND d.delivered_at IS NULL
+  AND ($3::text = 'delivered' OR ($3 = 'accepted' AND d.accepted_at IS NULL)
+       OR ($3 = 'failed' AND (d.state <> 'failed' OR d.accepted_at IS NULL)))
+RETURNING d.alert_id

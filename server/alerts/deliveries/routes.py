@@ -66,6 +66,10 @@ def _shown(row: Any) -> DeliveryOut:
         held_until=row["held_until"],
         attempts=row["attempts"],
         error=row["error"],
+        route=row["route"],
+        parts=row["parts"],
+        price_micro=row["price_micro"],
+        currency=row["currency"],
     )
 
 

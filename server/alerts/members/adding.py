@@ -1,6 +1,7 @@
 """One more in a population: explicit, recorded, counted from the same commit on."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,8 +12,7 @@ from server import stream
 from server.alerts import rules
 from server.alerts import store as alerts
 from server.alerts.actions import NO_ALERT, digest
-from server.alerts.deliveries.store import PUSH_KINDS
-from server.alerts.deliveries.store import SQL as DELIVERIES
+from server.alerts.deliveries import store as deliveries
 from server.alerts.members import store
 from server.alerts.members.store import SQL, Moves
 from server.alerts.messages import AdditionIn
@@ -43,7 +43,12 @@ class Newcomer(msgspec.Struct, frozen=True):
 
 @retried
 async def add(
-    db: Database, who: Principal, scope: Scope, alert_id: UUID, body: AdditionIn
+    db: Database,
+    who: Principal,
+    scope: Scope,
+    alert_id: UUID,
+    body: AdditionIn,
+    texted: Sequence[str] = (),
 ) -> tuple[AlertPerson, bool]:
     """Adds a person, with the caller's report if there is one; the person, and whether new.
 
@@ -58,15 +63,18 @@ async def add(
             if known["body_sha256"] != body_sha256:
                 raise Clash("This id was used for another addition.", code="id_reused")
             await confirm(con)
-            return await store.member(con, alert_id, known["person_id"]), False
+            return await store.member(con, alert_id, known["person_id"], texted), False
         alert = await _counting(con, who, scope, alert_id)
         newcomer = await _newcomer(con, scope, body)
         drafts = await _enter(con, who, alert_id, alert, newcomer, body)
+        if alert.state == "open":
+            ranked = (alert.severity, rules.SEVERITY_LANE[alert.severity])
+            await deliveries.queue(con, alert_id, ranked, texted, [newcomer.person_id])
         person_id = newcomer.person_id
         record = (body.id, alert_id, person_id, body_sha256, who.actor)
         await con.execute(SQL.insert_addition, *record)
         await alerts.audit(con, who.actor, "alert.add_person", str(alert_id), id=str(body.id))
-        shown = await store.member(con, alert_id, person_id)
+        shown = await store.member(con, alert_id, person_id, texted)
         await stream.append(con, drafts)
         return shown, True
 
@@ -159,7 +167,7 @@ async def _keep_in_branch(con: Any, scope: Scope, person_id: int) -> None:
 async def _enter(
     con: Any, who: Principal, alert_id: UUID, alert: Locked, new: Newcomer, body: AdditionIn
 ) -> list[stream.Draft]:
-    """Writes the member, the report and the push; the events that tell of it."""
+    """Writes the member and the report; the events that tell of it."""
     cell = (new.area_id, new.agency_id, new.category)
     columns = (alert_id, new.person_id, *cell, new.parity, new.added)
     if await con.fetchval(SQL.insert_member, *columns) is None:
@@ -171,10 +179,6 @@ async def _enter(
     headcounts = await moves.write(con)
     late = int(event_at is not None and rules.ends(alert.state))
     await con.execute(SQL.grow, alert_id, 1, late)
-    if alert.state == "open":
-        lane = rules.SEVERITY_LANE[alert.severity]
-        args = (alert_id, lane, [new.person_id], PUSH_KINDS)
-        await con.execute(DELIVERIES.insert_deliveries, *args)
     drafts = [alerts.alert_draft(alert_id), *headcounts]
     if event_at is not None:
         item = [str(body.id), new.person_id, body.status, rfc3339(event_at)]

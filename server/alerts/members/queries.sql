@@ -129,7 +129,7 @@ FROM alert_person ap
 JOIN person p ON p.operation_id = ap.operation_id AND p.person_id = ap.person_id
 JOIN area a ON a.operation_id = ap.operation_id AND a.area_id = ap.area_id
 JOIN agency g ON g.operation_id = ap.operation_id AND g.agency_id = ap.agency_id
-JOIN reach_of(ARRAY[$2::int]) w ON w.person_id = p.person_id
+JOIN reach_of(ARRAY[$2::int], $3::text[]) w ON w.person_id = p.person_id
 LEFT JOIN checkin c ON c.operation_id = ap.operation_id AND c.checkin_id = ap.checkin_id
 LEFT JOIN person s ON s.operation_id = p.operation_id AND s.person_id = p.sponsor_id
 WHERE ap.operation_id = current_operation() AND ap.alert_id = $1 AND ap.person_id = $2

@@ -1,5 +1,7 @@
 """The calls that change a population."""
 
+from collections.abc import Sequence
+
 from server.alerts.members import adding, merging
 from server.alerts.messages import AdditionIn, MergedOut, MergeIn
 from server.auth import Authenticator
@@ -12,15 +14,16 @@ from server.web import Call, Endpoint, Reply
 class Members:
     """The handlers, over one database."""
 
-    def __init__(self, database: Database, auth: Authenticator) -> None:
+    def __init__(self, database: Database, auth: Authenticator, texted: Sequence[str]) -> None:
         self._db = database
+        self._texted = texted
         self._auth = auth
 
     async def add(self, call: Call) -> Reply:
         """Adds one to the population of an alert."""
         scope = await call.auth.scope(call.me)
         alert_id = call.uuid("alert_id")
-        member, made = await adding.add(self._db, call.me, scope, alert_id, call.body)
+        member, made = await adding.add(self._db, call.me, scope, alert_id, call.body, self._texted)
         self._auth.forget_scopes()
         return Reply(201 if made else 200, member)
 
@@ -35,9 +38,9 @@ class Members:
         return Reply(200, merged)
 
 
-def endpoints(database: Database, auth: Authenticator) -> list[Endpoint]:
+def endpoints(database: Database, auth: Authenticator, texted: Sequence[str]) -> list[Endpoint]:
     """The calls that change a population."""
-    room = Members(database, auth)
+    room = Members(database, auth, texted)
     return [
         Endpoint(
             "POST",

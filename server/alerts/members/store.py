@@ -1,7 +1,7 @@
 """Rows of members, and the moves that changes of a population make between cells."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -53,7 +53,7 @@ def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-async def member(con: Any, alert_id: UUID, person_id: int) -> AlertPerson:
+async def member(con: Any, alert_id: UUID, person_id: int, texted: Sequence[str]) -> AlertPerson:
     """One person of an alert, known to be in it."""
-    row = await con.fetchrow(SQL.member, alert_id, person_id)
+    row = await con.fetchrow(SQL.member, alert_id, person_id, list(texted))
     return alert_person(row, row["reach"])
