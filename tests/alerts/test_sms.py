@@ -164,7 +164,8 @@ async def test_a_number_no_route_serves_fails_and_a_full_route_holds() -> None:
             assert (await own.send(message(address="+33612345678"))).kind == "permanent"
             assert (await own.send(message())).kind == "accepted"
             second = await own.send(message(address="+254700000002"))
-            assert (second.kind, round(second.retry_after or 0, 1)) == ("held", 2.0)
+            assert second.kind == "held"
+            assert 0 < (second.retry_after or 0) <= 2.0
 
 
 @pytest.mark.parametrize("language", [*EXERCISE, None, "pt-BR"])
