@@ -93,20 +93,25 @@ WHERE operation_id = current_operation() AND lon IS NOT NULL AND lat IS NOT NULL
 
 -- name: insert_population
 -- Freezes the population of an alert: the audience and its family, each with why.
+WITH chosen AS MATERIALIZED (SELECT * FROM audience_people($2, $3, $4, $5, $6, $7, $8)),
+line AS MATERIALIZED (
+  SELECT * FROM node_of_people(ARRAY(SELECT c.person_id FROM chosen c)))
 INSERT INTO alert_person (operation_id, alert_id, person_id, area_id, agency_id, category,
-                          parity, matched, added)
-SELECT current_operation(), $1, p.person_id, p.area_id, p.agency_id, p.category,
-       parity_of(p.category, s.category), m.matched, nullif(p.kind, 'roster')
-FROM audience_people($2, $3, $4, $5, $6, $7, $8) m
+                          parity, matched, added, node_id, expected)
+SELECT current_operation(), $1, p.person_id, m.area_id, p.agency_id, p.category,
+       parity_of(p.category, s.category), m.matched, nullif(p.kind, 'roster'), l.node_id, m.expected
+FROM chosen m
 JOIN person p ON p.operation_id = current_operation() AND p.person_id = m.person_id
+LEFT JOIN line l ON l.person_id = m.person_id
 LEFT JOIN person s ON s.operation_id = current_operation() AND s.person_id = p.sponsor_id
 ORDER BY p.person_id
 
 -- name: copy_population
 -- The population of another alert, for the one that corrects it.
 INSERT INTO alert_person (operation_id, alert_id, person_id, area_id, agency_id, category,
-                          parity, matched, added)
-SELECT operation_id, $1, person_id, area_id, agency_id, category, parity, matched, added
+                          parity, matched, added, node_id, expected)
+SELECT operation_id, $1, person_id, area_id, agency_id, category, parity, matched, added, node_id,
+       expected
 FROM alert_person WHERE operation_id = current_operation() AND alert_id = $2
 ORDER BY person_id
 

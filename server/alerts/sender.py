@@ -52,7 +52,7 @@ class Claimed(msgspec.Struct, frozen=True):
 
     operation_id: int
     delivery_id: UUID
-    alert_id: UUID
+    alert_id: UUID | None
     channel: str
     endpoint: str
     attempt: int
@@ -164,6 +164,8 @@ class Sender:
             row = found.get(claim.delivery_id)
             if row is None:
                 self._tell(claim, permanent(_GONE[claim.channel == SmsChannel.name]), None)
+            elif row["moot"]:
+                self._told.append(Told(claim, "stopped", 0.0, None, ANSWERED, tried=False))
             else:
                 self._queue.put_nowait(_ready(claim, row))
 
@@ -237,11 +239,12 @@ class Sender:
             self._told += [t for t in told if t.claim.send_by > limit]
             await asyncio.sleep(0.2)
         else:
-            for alert_id in {t.claim.alert_id for t in told}:
+            for alert_id in {t.claim.alert_id for t in told if t.claim.alert_id is not None}:
                 self._progress.touch(operation_id, alert_id)
 
 
 UNKNOWN = "unknown: "
+ANSWERED = "answered meanwhile"
 _GONE = ("the device has no push address any more", "the person has no such number any more")
 
 
@@ -319,7 +322,8 @@ def _ready(claim: Claimed, row: Any) -> Ready:
         exercise=row["exercise"],
         expires_at=row["expires_at"],
         language=row["language"],
-        line=row["sms_text" if claim.channel == SmsChannel.name else "lock_screen"],
+        line=row["line"],
+        purpose=row["purpose"],
     )
     return Ready(claim, push, was_unknown=(row["error"] or "").startswith(UNKNOWN))
 

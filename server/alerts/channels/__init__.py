@@ -13,17 +13,34 @@ Kind = Literal["accepted", "endpoint_dead", "permanent", "transient", "unknown",
 
 
 class Push(msgspec.Struct, frozen=True):
-    """One message to one endpoint. `line` is what the operator wrote for it: for the lock
-    screen, or as the text. `address` is a token, a subscription or a number."""
+    """One message to one endpoint. `line` is what was written for it: for the lock screen, or as
+    the text. `address` is a token, a subscription or a number. `purpose` as of deliveries."""
 
     delivery_id: UUID
-    alert_id: UUID
+    alert_id: UUID | None
     address: str
     severity: str
     exercise: bool
     expires_at: datetime | None
     language: str | None
     line: str | None
+    purpose: str = "alert"
+
+    @property
+    def thread(self) -> UUID:
+        """What a later message may replace: the alert; a word to a warden stands alone."""
+        about = self.alert_id if self.purpose in ("alert", "remind") else None
+        return about or self.delivery_id
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """What a push carries: opaque ids, and which of the app's pages is meant."""
+        return {
+            "kind": "branch" if self.purpose in ("ask", "chase") else "alert",
+            "alert_id": str(self.thread if self.alert_id is None else self.alert_id),
+            "delivery_id": str(self.delivery_id),
+            "exercise": "1" if self.exercise else "0",
+        }
 
 
 class Carried(msgspec.Struct, frozen=True):

@@ -201,13 +201,8 @@ def payload(api: BaseAPI, push: Push) -> bytes | None:
 
     It carries opaque ids and a neutral line, or the line the operator wrote for lock screens.
     """
-    title, body = notification(push.language, push.line, push.exercise)
-    data = {
-        "kind": "alert",
-        "alert_id": str(push.alert_id),
-        "delivery_id": str(push.delivery_id),
-        "exercise": "1" if push.exercise else "0",
-    }
+    title, body = notification(push.language, push.line, push.exercise, push.purpose)
+    data = push.ids
     used = sum(len(k.encode()) + len(v.encode()) for k, v in data.items())
     if used + len(title.encode()) + len(body.encode()) > MOST_BYTES - 64:
         return None
@@ -236,7 +231,7 @@ def _android(push: Push, ttl: int) -> dict[str, Any]:
     return {
         "priority": "high",
         "ttl": f"{ttl}s",
-        "notification": {"channel_id": push.severity, "tag": str(push.alert_id)},
+        "notification": {"channel_id": push.severity, "tag": str(push.thread)},
     }
 
 
@@ -246,7 +241,7 @@ def _apns(push: Push, ttl: int) -> dict[str, Any]:
         "headers": {
             "apns-priority": "10",
             "apns-expiration": str(int(time.time()) + ttl),
-            "apns-collapse-id": str(push.alert_id),
+            "apns-collapse-id": str(push.thread),
         },
         "payload": {"aps": {"sound": loud if push.severity == "life_safety" else "default"}},
     }

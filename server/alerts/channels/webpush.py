@@ -105,7 +105,7 @@ class WebPushChannel:
                 vapid_private_key=self._key.vapid,
                 vapid_claims={"sub": self._contact, "exp": int(time.time()) + _CLAIM_S},
                 ttl=lifetime_s(push.expires_at),
-                headers={"Urgency": "high", "Topic": topic(push.alert_id)},
+                headers={"Urgency": "high", "Topic": topic(push.thread)},
                 aiohttp_session=self._pool(),
             )
         except WebPushException as error:
@@ -148,18 +148,12 @@ class WebPushChannel:
 
 def payload(push: Push) -> str:
     """Opaque ids alone: the service worker says the neutral line in the phone's own language."""
-    said = {
-        "kind": "alert",
-        "alert_id": push.alert_id,
-        "delivery_id": push.delivery_id,
-        "exercise": "1" if push.exercise else "0",
-    }
-    return msgspec.json.encode(said).decode()
+    return msgspec.json.encode(push.ids).decode()
 
 
-def topic(alert_id: UUID) -> str:
+def topic(thread: UUID) -> str:
     """A waiting push gives way to the next one about the same alert; at most 32 letters."""
-    return base64.urlsafe_b64encode(alert_id.bytes).decode().rstrip("=")
+    return base64.urlsafe_b64encode(thread.bytes).decode().rstrip("=")
 
 
 def lifetime_s(expires_at: datetime | None) -> int:

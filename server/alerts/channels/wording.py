@@ -27,23 +27,46 @@ TEXT = {
     " или в радиоцентр.",
     "zh": "值班室有消息给您。请打开应用，或立即致电您的片区联络员或无线电室。",
 }
+BRANCH_LINE = {
+    "en": "Your people need you. Open the app.",
+    "fr": "Vos gens ont besoin de vous. Ouvrez l'application.",
+    "es": "Su gente le necesita. Abra la aplicación.",
+    "ar": "أفراد مجموعتك بحاجة إليك. افتح التطبيق.",
+    "ru": "Вы нужны своим людям. Откройте приложение.",
+    "zh": "您负责的人员需要您。请打开应用。",
+}
+BRANCH_TEXT = {
+    "en": "Warden: your people need you now. Open the app for the list, or call the radio room.",
+    "fr": "Responsable de zone : vos gens ont besoin de vous. Ouvrez l'application pour la liste,"
+    " ou appelez la salle radio.",
+    "es": "Responsable de zona: su gente le necesita ahora. Abra la app para ver la lista, o llame"
+    " a la sala de radio.",
+    "ar": "مسؤول المنطقة: أفراد مجموعتك بحاجة إليك الآن. افتح التطبيق لرؤية القائمة أو اتصل"
+    " بغرفة اللاسلكي.",
+    "ru": "Старший зоны: вы нужны своим людям. Список в приложении, или позвоните в радиоцентр.",
+    "zh": "片区联络员：您负责的人员现在需要您。请打开应用查看名单，或致电无线电室。",
+}
 TITLE = "Muster"
 
 
-def notification(language: str | None, line: str | None, exercise: bool) -> tuple[str, str]:
+def notification(
+    language: str | None, line: str | None, exercise: bool, purpose: str = "alert"
+) -> tuple[str, str]:
     """Title and body. An exercise says so in both: no reader may take it for the real thing."""
     code = _code(language)
-    body = line or LINE.get(code, LINE["en"])
+    lines = BRANCH_LINE if purpose in ("ask", "chase") else LINE
+    body = line or lines.get(code, lines["en"])
     if not exercise:
         return TITLE, body
     mark = EXERCISE.get(code, EXERCISE["en"])
     return f"{TITLE} · {mark}", f"{mark}: {body}"
 
 
-def text(language: str | None, line: str | None, exercise: bool) -> str:
+def text(language: str | None, line: str | None, exercise: bool, purpose: str = "alert") -> str:
     """What is sent as SMS. An exercise says so before and after, in capitals where there are."""
     code = _code(language)
-    body = line or TEXT.get(code, TEXT["en"])
+    texts = BRANCH_TEXT if purpose in ("ask", "chase") else TEXT
+    body = line or texts.get(code, texts["en"])
     if not exercise:
         return body
     mark = EXERCISE.get(code, EXERCISE["en"])

@@ -35,9 +35,9 @@ ON CONFLICT DO NOTHING
 -- name: insert_text_reminders
 -- One text for the silent, as `insert_texts`, unless an earlier one is still to be sent.
 INSERT INTO delivery (operation_id, delivery_id, alert_id, person_id, channel, endpoint, round,
-                      lane)
+                      lane, purpose)
 SELECT p.operation_id, uuidv7(), p.alert_id, p.person_id, 'sms', text_rank(p.person_id, $4)::text,
-       $3, $2
+       $3, $2, 'remind'
 FROM alert_person p
 WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.status = 'unaccounted'
   AND text_rank(p.person_id, $4::text[]) IS NOT NULL
@@ -83,8 +83,9 @@ WHERE operation_id = current_operation() AND alert_id = $1 AND status = 'unaccou
 -- name: insert_reminders
 -- One push for every live address of the silent, unless an earlier one is still to be sent.
 INSERT INTO delivery (operation_id, delivery_id, alert_id, person_id, channel, endpoint, round,
-                      lane)
-SELECT p.operation_id, uuidv7(), p.alert_id, p.person_id, a.kind, d.device_id::text, $3, $2
+                      lane, purpose)
+SELECT p.operation_id, uuidv7(), p.alert_id, p.person_id, a.kind, d.device_id::text, $3, $2,
+       'remind'
 FROM alert_person p
 JOIN device d ON d.operation_id = p.operation_id AND d.person_id = p.person_id
 JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
@@ -99,13 +100,14 @@ ON CONFLICT DO NOTHING
 -- name: pushes
 -- What to send for claimed deliveries; none for a device that is gone or cannot be woken.
 -- LATERAL with OFFSET, here and below: one index look-up each, whatever the statistics say.
-SELECT d.delivery_id, a.address, al.severity, al.exercise, al.expires_at, al.lock_screen,
-       p.language, d.error
+SELECT d.delivery_id, a.address, coalesce(al.severity, 'urgent') AS severity,
+       coalesce(al.exercise, false) AS exercise, coalesce(d.expires_at, al.expires_at) AS expires_at,
+       coalesce(d.line, CASE WHEN d.purpose IN ('alert', 'remind') THEN al.lock_screen END) AS line, d.purpose, p.language, d.error, moot(d) AS moot
 FROM unnest($1::uuid[]) AS c (delivery_id)
 CROSS JOIN LATERAL (
   SELECT * FROM delivery d
   WHERE d.operation_id = current_operation() AND d.delivery_id = c.delivery_id OFFSET 0) d
-JOIN alert al ON al.operation_id = d.operation_id AND al.alert_id = d.alert_id
+LEFT JOIN alert al ON al.operation_id = d.operation_id AND al.alert_id = d.alert_id
 CROSS JOIN LATERAL (
   SELECT a.address FROM push_address a
   JOIN device v ON v.operation_id = a.operation_id AND v.device_id = a.device_id
@@ -116,21 +118,25 @@ CROSS JOIN LATERAL (
   WHERE p.operation_id = d.operation_id AND p.person_id = d.person_id OFFSET 0) p
 
 -- name: texts
--- What to text for claimed deliveries: the number as it is now; none if the person lost it.
-SELECT d.delivery_id, c.phone AS address, al.severity, al.exercise, al.expires_at, al.sms_text,
-       p.language, d.error
+-- What to text for claimed deliveries: the number as it is now; none if the person lost it. A
+-- reply goes to the number it names.
+SELECT d.delivery_id, c.phone AS address, coalesce(al.severity, 'urgent') AS severity,
+       coalesce(al.exercise, false) AS exercise, coalesce(d.expires_at, al.expires_at) AS expires_at,
+       coalesce(d.line, CASE WHEN d.purpose IN ('alert', 'remind') THEN al.sms_text END) AS line, d.purpose, p.language, d.error, moot(d) AS moot
 FROM unnest($1::uuid[]) AS t (delivery_id)
 CROSS JOIN LATERAL (
   SELECT * FROM delivery d
   WHERE d.operation_id = current_operation() AND d.delivery_id = t.delivery_id OFFSET 0) d
-JOIN alert al ON al.operation_id = d.operation_id AND al.alert_id = d.alert_id
+LEFT JOIN alert al ON al.operation_id = d.operation_id AND al.alert_id = d.alert_id
 CROSS JOIN LATERAL (
   SELECT c.phone FROM contact_point c
   WHERE c.operation_id = d.operation_id AND c.person_id = d.person_id
-    AND c.rank = d.endpoint::smallint OFFSET 0) c
-CROSS JOIN LATERAL (
+    AND c.rank::text = d.endpoint
+  UNION ALL
+  SELECT d.endpoint WHERE starts_with(d.endpoint, '+') OFFSET 0) c
+LEFT JOIN LATERAL (
   SELECT p.language FROM person p
-  WHERE p.operation_id = d.operation_id AND p.person_id = d.person_id OFFSET 0) p
+  WHERE p.operation_id = d.operation_id AND p.person_id = d.person_id OFFSET 0) p ON true
 
 -- name: lock_deliveries
 -- Holds deliveries in the order of their ids; the next statement sees them as they are now.
@@ -151,8 +157,8 @@ WITH held AS MATERIALIZED (
     AS t (delivery_id, attempt, state, wait_s, provider_id, error, tried, route, parts,
           price_micro, currency)
   CROSS JOIN LATERAL (
-    SELECT d.ctid AS tid, a.state <> 'open' AS ended FROM delivery d
-    JOIN alert a ON a.operation_id = d.operation_id AND a.alert_id = d.alert_id
+    SELECT d.ctid AS tid, coalesce(a.state <> 'open', false) AS ended FROM delivery d
+    LEFT JOIN alert a ON a.operation_id = d.operation_id AND a.alert_id = d.alert_id
     WHERE d.operation_id = current_operation() AND d.delivery_id = t.delivery_id
       AND (d.state = 'sending' AND d.attempts = t.attempt
            OR t.state = 'accepted' AND (d.accepted_at IS NULL

@@ -48,8 +48,9 @@ ON CONFLICT DO NOTHING RETURNING person_id
 -- name: insert_member
 -- One more in a population, unaccounted; nothing if it holds the person already.
 INSERT INTO alert_person (operation_id, alert_id, person_id, area_id, agency_id, category, parity,
-                          matched, added)
-VALUES (current_operation(), $1, $2, $3, $4, $5, $6, 'added', $7)
+                          matched, added, node_id)
+SELECT current_operation(), $1, $2, $3, $4, $5, $6, 'added', $7,
+       (SELECT n.node_id FROM node_of_people(ARRAY[$2::int]) n)
 ON CONFLICT DO NOTHING RETURNING person_id
 
 -- name: ensure_cells
@@ -137,9 +138,10 @@ WHERE ap.operation_id = current_operation() AND ap.alert_id = $1 AND ap.person_i
 -- name: replace_members
 -- Puts one person in another's place in every alert that holds the other alone, answer and all.
 INSERT INTO alert_person (operation_id, alert_id, person_id, area_id, agency_id, category, parity,
-                          matched, added, status, event_at, received_at, first_at, checkin_id, late)
+                          matched, added, status, event_at, received_at, first_at, checkin_id, late,
+                          node_id, expected)
 SELECT operation_id, alert_id, $2, area_id, $3, $4, $5, matched, added, status, event_at,
-       received_at, first_at, checkin_id, late
+       received_at, first_at, checkin_id, late, node_id, expected
 FROM alert_person WHERE operation_id = current_operation() AND person_id = $1
 ORDER BY alert_id
 ON CONFLICT DO NOTHING
