@@ -14,6 +14,8 @@ from server.alerts import rules, store
 from server.alerts.deliveries import store as deliveries
 from server.alerts.deliveries.store import SQL as DELIVERIES
 from server.alerts.ending import end_in
+from server.alerts.escalation import rules as steps
+from server.alerts.escalation import store as escalation
 from server.alerts.incidents import store as incidents
 from server.alerts.incidents.store import SQL as INCIDENTS
 from server.alerts.messages import AlertIn, CorrectionIn, Reminder
@@ -43,8 +45,7 @@ def as_first_answered(alert: Alert) -> Alert:
 async def create(db: Database, who: Principal, scope: Scope, body: AlertIn) -> tuple[Alert, bool]:
     """Puts an alert on record with the job that opens it; the alert, and whether it is new.
 
-    Raises BadInput, or Clash where the id belongs to another request. A `cascade` is stored
-    as asked for and goes out as a broadcast until the cascade is built.
+    Raises BadInput, or Clash where the id belongs to another request.
     """
     body_sha256 = digest(body)
     async with db.transaction(who.operation_id) as con:
@@ -53,6 +54,8 @@ async def create(db: Database, who: Principal, scope: Scope, body: AlertIn) -> t
             return repeat, False
         await audiences.check(con, body.audience, scope)
         await check_expiry(con, body.expires_at)
+        policy, _ = await escalation.policy_of(con, body.severity)
+        steps.changed(policy, body.escalation)
         incident_id = await _incident_for(con, who, body)
         columns = (
             *(body.id, incident_id, body.kind, body.severity, body.mode),

@@ -7,6 +7,7 @@ from uuid import UUID
 from server import stream
 from server.alerts import rules, store
 from server.alerts.deliveries.store import SQL as DELIVERIES
+from server.alerts.escalation.store import SQL as ESCALATION
 from server.alerts.store import SQL
 from server.db import Database, retried
 
@@ -25,6 +26,7 @@ async def end_in(
     if after == state:
         return False
     await con.execute(DELIVERIES.stop_deliveries, alert_id)
+    await con.execute(ESCALATION.stop_steps, alert_id)
     await con.execute(SQL.hold_out_reports)
     await con.execute(SQL.mark_ended, alert_id, after)
     now: datetime = await con.fetchval(SQL.clock)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from server.alerts import ending, opening
+from server.alerts.escalation import actions as escalation
 from server.alerts.members import merging
 from server.db import Database
 from server.jobs import Handler, Job
@@ -33,6 +34,11 @@ class AlertJobs:
         """Leaves no delivery of an ended alert half way."""
         await ending.settle(self._db, job.operation_id, UUID(job.payload["alert_id"]))
 
+    async def escalate(self, job: Job) -> None:
+        """Takes the steps of an alert that are due."""
+        alert_id = UUID(job.payload["alert_id"])
+        await escalation.turn(self._db, job.operation_id, alert_id, self._texted)
+
     async def refold(self, job: Job) -> None:
         """Reads the answers of a merged person again, when no old name is in use any more."""
         await merging.refold(self._db, job.operation_id, int(job.payload["person_id"]))
@@ -45,5 +51,6 @@ def handlers(database: Database, texted: Sequence[str] = ()) -> dict[str, Handle
         "alert.prepare": own.prepare,
         "alert.expire": own.expire,
         "alert.settle": own.settle,
+        "alert.escalate": own.escalate,
         "person.refold": own.refold,
     }

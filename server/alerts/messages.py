@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from server.alerts.escalation.rules import PolicyChange
 from server.paging import PageQuery
 
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone")]
@@ -56,7 +57,7 @@ class AlertIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sms_text: SmsText | None = None
     expires_at: Moment | None = None
     incident_id: UUID | None = None
-    escalation: dict[str, Any] | None = None
+    escalation: PolicyChange | None = None
 
 
 class PreviewIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,7 +75,7 @@ class PreviewIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sms_text: SmsText | None = None
     expires_at: Moment | None = None
     incident_id: UUID | None = None
-    escalation: dict[str, Any] | None = None
+    escalation: PolicyChange | None = None
 
 
 class CorrectionIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,8 +92,7 @@ class CorrectionIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AlertOut(msgspec.Struct, frozen=True):
     """An alert as it stands. `created_by` is a name, null to phones.
 
-    `delivered_as`: how it goes out, which for a cascade is a broadcast until the cascade is
-    built: everybody at once, never fewer than were asked for.
+    `delivered_as`: how it goes out. `escalation`: where it differs from the operation's policy.
     """
 
     id: UUID
@@ -100,7 +100,7 @@ class AlertOut(msgspec.Struct, frozen=True):
     kind: Kind
     severity: Severity
     mode: Mode
-    delivered_as: Literal["broadcast"]
+    delivered_as: Mode
     audience: dict[str, Any]
     title: str
     body: str

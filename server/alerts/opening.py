@@ -17,6 +17,8 @@ from server import log, stream
 from server.alerts import audience as audiences
 from server.alerts import rules, store
 from server.alerts.deliveries import store as deliveries
+from server.alerts.escalation import actions as escalation
+from server.alerts.escalation.store import SQL as ESCALATION
 from server.alerts.store import SQL, Locked
 from server.db import Database, retried
 
@@ -46,12 +48,21 @@ async def prepare(
             return
         await con.execute(SQL.learn_population)
         await con.execute(SQL.insert_cells, alert_id)
+        await con.execute(ESCALATION.snapshot, alert_id)
         lane = rules.SEVERITY_LANE[alert.severity]
-        await deliveries.queue(con, alert_id, (alert.severity, lane), texted)
+        first = await _first_told(con, alert_id, alert)
+        await deliveries.queue(con, alert_id, (alert.severity, lane), texted, first)
         await con.execute(SQL.set_population, alert_id, people)
         cells = [list(r) for r in await con.fetch(SQL.filled_cells, alert_id)]
         drafts = [store.alert_draft(alert_id), store.headcount_draft(alert_id, cells)]
         await stream.append(con, drafts)
+
+
+async def _first_told(con: Any, alert_id: UUID, alert: Locked) -> list[int] | None:
+    """Who gets it at the opening: everybody; in a cascade those whose branch nobody opens."""
+    if alert.mode == "broadcast":
+        return None
+    return [r[0] for r in await con.fetch(ESCALATION.of_no_node, alert_id)]
 
 
 async def _fill(
@@ -78,6 +89,7 @@ async def open_prepared(db: Database, operation_id: int, alert_id: UUID) -> None
         moved = await con.fetch(SQL.fold_meanwhile, alert_id, alert.counts_from)
         cells = await store.move_cells(con, alert_id, _deltas(moved))
         await con.execute(SQL.mark_open, alert_id, rules.step(alert.state, "open"))
+        await escalation.enqueue(con, operation_id, alert_id, rules.SEVERITY_LANE[alert.severity])
         drafts = [store.alert_draft(alert_id)]
         if cells:
             drafts.append(store.headcount_draft(alert_id, cells))

@@ -44,7 +44,7 @@ SELECT * FROM alert_face WHERE alert_id = $1
 
 -- name: lock_alert
 -- One alert, held until the commit; answers to it may still be written.
-SELECT state, counts_from, expires_at, exercise, severity, kind, incident_id, audience, population,
+SELECT state, counts_from, expires_at, exercise, severity, kind, mode, incident_id, audience, population,
        created_by, clock_timestamp() >= expires_at AS overdue
 FROM alert WHERE operation_id = current_operation() AND alert_id = $1 FOR NO KEY UPDATE
 

@@ -7,6 +7,7 @@ import msgspec
 from server.alerts import actions, listing, store
 from server.alerts.deliveries import reports
 from server.alerts.deliveries import routes as deliveries
+from server.alerts.escalation import routes as escalation
 from server.alerts.incidents import routes as incidents
 from server.alerts.listing import shown
 from server.alerts.members import routes as members
@@ -123,6 +124,7 @@ def endpoints(database: Database, auth: Authenticator, settings: Settings) -> li
         *deliveries.endpoints(database),
         *reports.endpoints(database, sms, settings.public_url),
         *members.endpoints(database, auth, texted(sms)),
+        *escalation.endpoints(database, texted(sms)),
     ]
 
 

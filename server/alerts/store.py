@@ -51,6 +51,7 @@ class Locked(msgspec.Struct, frozen=True):
     exercise: bool
     severity: str
     kind: str
+    mode: str
     incident_id: UUID
     audience: dict[str, Any]
     population: int
@@ -88,7 +89,7 @@ def as_alert(row: Any) -> Alert:
 def fields(alert: Alert) -> dict[str, Any]:
     """An alert under the names of the outside, but for `created_by`."""
     own = msgspec.structs.asdict(alert)
-    return {**own, "id": alert.alert_id, "delivered_as": "broadcast"}
+    return {**own, "id": alert.alert_id, "delivered_as": alert.mode}
 
 
 async def alert(con: Any, alert_id: UUID) -> Alert | None:

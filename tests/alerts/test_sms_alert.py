@@ -130,6 +130,26 @@ async def test_the_silent_are_reminded_by_text_once_a_round(database: str) -> No
         assert again["reminder"]["deliveries"] == 1
 
 
+async def test_a_reminder_is_not_sent_to_who_has_answered_since(database: str) -> None:
+    async with SmsGateway() as gateway, texting_world(database, gateway) as w:
+        await three_people(w)
+        alert_id = await opened(w)
+        async with working(w):
+            await all_sent(w)
+        await w.sql("UPDATE delivery SET queued_at = queued_at - interval '1 hour'")
+        async with w.client() as api:
+            await api.post(f"/v1/alerts/{alert_id}/remind")
+        await w.sql(
+            "UPDATE alert_person SET status = 'safe', event_at = now() FROM person p"
+            " WHERE p.person_id = alert_person.person_id AND p.ref = 'B'"
+        )
+        async with working(w):
+            await all_sent(w)
+        row = (await w.sql("SELECT state, error, attempts FROM delivery WHERE round = 1"))[0]
+        assert tuple(row) == ("stopped", "answered meanwhile", 0)
+        assert len(gateway.texts) == 1
+
+
 async def test_an_exercise_is_marked_and_its_parts_are_priced(database: str) -> None:
     async with SmsGateway() as gateway, texting_world(database, gateway) as w:
         await three_people(w)

@@ -163,6 +163,7 @@ async def _roll_call(land: Land, database: db.Database) -> None:
     runner = jobs.Runner(database, alert_jobs.handlers(database))
     while await runner.turn():
         pass
+    await call("admin", "PUT", "/v1/policies/routine", POLICY)
     one = f"/v1/alerts/{names['alert']}"
     stranger = {"id": names["addition"], "name": mark + "stranger", "area": mark + "N"}
     names["stranger"] = (await call("admin", "POST", f"{one}/people", stranger))["ref"]
@@ -181,6 +182,10 @@ async def report_safe(land: Land, checkin_id: str | None = None) -> None:
     await land.call("warden's phone", "POST", "/v1/checkins", body)
 
 
+POLICY = {
+    "channels_after_s": 60, "warden_after_s": 120, "alternate_after_s": None, "up_after_s": 600,
+    "answer_s": 60,
+}  # fmt: skip
 ALERT = {"kind": "rollcall", "audience": {"all": True}, "exercise": False}
 
 
@@ -224,6 +229,8 @@ def in_path(land: Land) -> dict[str, str]:
         "incident_id": names["incident"],
         "enrolment_id": names["enrolment"],
         "ref": names["stranger"],
+        "node": f"{land.mark}TOP",
+        "severity": "routine",
     }
 
 
@@ -272,6 +279,7 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
             ("own", {**alert, "id": names["alert"], "incident_id": names["incident"]}),
         ],
         "POST /v1/alerts/{alert_id}/correct": [("own", {"id": corrected, **words})],
+        "PUT /v1/policies/{severity}": [("own", POLICY)],
         "POST /v1/alerts/{alert_id}/people": [
             *((due, {**new(), **more}) for due, more in extra),
             ("refused", {**new(), **place, "agency": f"{mark}agency"}),

@@ -32,6 +32,21 @@ WHERE p.operation_id = current_operation() AND p.alert_id = $1
 ORDER BY p.person_id
 ON CONFLICT DO NOTHING
 
+-- name: insert_next_texts
+-- One text for each of some people who had none in this alert, for as long as they are silent.
+INSERT INTO delivery (operation_id, delivery_id, alert_id, person_id, channel, endpoint, round,
+                      lane, purpose)
+SELECT p.operation_id, uuidv7(), p.alert_id, p.person_id, 'sms', text_rank(p.person_id, $4)::text,
+       0, $2, 'remind'
+FROM alert_person p
+WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.person_id = ANY ($3::int[])
+  AND text_rank(p.person_id, $4::text[]) IS NOT NULL
+  AND NOT EXISTS (SELECT FROM delivery w WHERE w.operation_id = p.operation_id
+        AND w.alert_id = p.alert_id AND w.person_id = p.person_id AND w.channel = 'sms'
+        AND w.purpose IN ('alert', 'remind'))
+ORDER BY p.person_id
+ON CONFLICT DO NOTHING
+
 -- name: insert_text_reminders
 -- One text for the silent, as `insert_texts`, unless an earlier one is still to be sent.
 INSERT INTO delivery (operation_id, delivery_id, alert_id, person_id, channel, endpoint, round,

@@ -43,3 +43,13 @@ async def remind(
         texts = await con.execute(SQL.insert_text_reminders, *args)
         queued += int(texts.rsplit(" ", 1)[1])
     return queued
+
+
+async def next_channels(
+    con: Any, alert_id: UUID, lane: int, texted: Sequence[str], persons: list[int]
+) -> int:
+    """Queues what comes after push to some people whom it has not gone to yet; how many."""
+    if not texted or not persons:
+        return 0
+    texts = await con.execute(SQL.insert_next_texts, alert_id, lane, persons, list(texted))
+    return int(texts.rsplit(" ", 1)[1])

@@ -1,0 +1,263 @@
+"""Taking the steps of an alert: one transaction a turn, by the database's clock.
+
+A turn reads what is due, does it, and times the next turn; all of it commits together, so a
+worker that dies leaves either the whole turn or none of it. Steps act on those who are silent
+at that moment: an answer, or a warden's report in someone's name, has stopped them by itself.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from server import log, stream
+from server.alerts import rules as alerts
+from server.alerts import store as alert_store
+from server.alerts.deliveries import store as deliveries
+from server.alerts.escalation import rules, store
+from server.alerts.escalation.rules import DESK, Node, Policy, Step, Turn
+from server.alerts.escalation.store import SQL, Setting
+from server.auth import Principal
+from server.db import Database, retried
+
+LOGGER = log.get("escalation")
+LOOK_AGAIN = timedelta(seconds=1)  # while a warden is asked: her answer is looked for
+
+
+class Pass:
+    """One turn under way: an alert's nodes, what goes by, and what is to be said in the end."""
+
+    def __init__(
+        self,
+        con: Any,
+        alert_id: UUID,
+        goes_by: Setting,
+        nodes: dict[int, Node],
+        now: datetime,
+        texted: Sequence[str],
+    ) -> None:
+        self.con, self.alert_id, self.goes_by, self.nodes = con, alert_id, goes_by, nodes
+        self.now, self.texted = now, texted
+        self.lane = alerts.SEVERITY_LANE[goes_by.severity]
+        self.told: defaultdict[str, set[int]] = defaultdict(set)
+        self.changed = False
+
+    async def begin(self) -> None:
+        """The first turn: opens or asks, and plans what follows."""
+        cascade = self.goes_by.mode == "cascade"
+        turns = rules.begin(self.nodes.values(), self.goes_by.mode)
+        await self._take(turns, deliver=cascade)
+        self.changed = cascade  # that a broadcast opens all branches is no news
+
+    async def go_on(self, opened: Sequence[int], why: str, *, acknowledged: bool) -> None:
+        """Opens branches whose leaders answered or did not, and goes on below them."""
+        first = [Turn(n, "open", why) for n in opened if self.nodes[n].state == "asked"]
+        await self._take(first, deliver=True, acknowledged=acknowledged)
+        for turn in first:
+            await self._end("open_branch", turn.node_id, "done", f"opened: {why}")
+        below = rules.opened(self.nodes.values(), [t.node_id for t in first])
+        await self._take(below, deliver=True)
+
+    async def _take(
+        self, turns: Sequence[Turn], *, deliver: bool, acknowledged: bool = False
+    ) -> None:
+        by_kind: defaultdict[tuple[str, str | None], list[int]] = defaultdict(list)
+        for turn in turns:
+            by_kind[turn.does, turn.why].append(turn.node_id)
+        for (does, why), node_ids in by_kind.items():
+            self.changed = True
+            if does == "ask":
+                await self._ask(node_ids)
+                continue
+            state = "open" if does == "open" else "skipped"
+            args = (self.alert_id, node_ids, state, why, acknowledged)
+            await self.con.execute(SQL.open_nodes, *args)
+            await self._opened(node_ids, deliver=deliver)
+
+    async def _ask(self, node_ids: Sequence[int]) -> None:
+        due: list[Step] = []
+        for node_id in node_ids:
+            node = self.nodes[node_id]
+            place = node.next_leader()
+            assert place is not None  # noqa: S101 - only such nodes are asked
+            await self.con.execute(SQL.ask, self.alert_id, node_id, place)
+            self.told["ask"].add(node.leaders[place])
+            wait = node.answer_s or self.goes_by.policy.answer_s
+            due.append(Step("open_branch", node_id, self.now + timedelta(seconds=wait)))
+        await store.put_steps(self.con, self.alert_id, due)
+
+    async def _opened(self, node_ids: Sequence[int], *, deliver: bool) -> None:
+        policy, zone, kind = self.goes_by.policy, self.goes_by.zone, self.goes_by.kind
+        severity_lane = (self.goes_by.severity, self.lane)
+        due: list[Step] = []
+        for node_id in node_ids:
+            node = self.nodes[node_id]
+            due += rules.steps(policy, kind, node, self.now, zone)
+            if deliver and node.people > 0 and node_id != DESK:  # the desk's own had it at once
+                rows = await self.con.fetch(SQL.people_of_node, self.alert_id, node_id)
+                people = [r[0] for r in rows]
+                await deliveries.queue(self.con, self.alert_id, severity_lane, self.texted, people)
+        await store.put_steps(self.con, self.alert_id, due)
+
+    async def step(self, act: str, node_id: int, silent: int) -> None:
+        """Takes one step that is due; it ends, or is timed anew."""
+        node = self.nodes[node_id]
+        if act == "open_branch":
+            await self._unanswered(node)
+        elif silent == 0:
+            await self._end(act, node_id, "stopped", "nobody is silent")
+        elif act == "channels":
+            await self._channels(node)
+        elif act == "up":
+            await self._up(node)
+        else:
+            await self._charge(act, node)
+
+    async def _unanswered(self, node: Node) -> None:
+        """A leader's time is over: the branch opens without her, and the next one is told."""
+        if node.state != "asked":
+            await self._end("open_branch", node.node_id, "stopped", "the branch is open")
+            return
+        place = node.next_leader()
+        why = "no answer in time; no alternate can be told"
+        if place is not None:
+            why = "no answer in time; the alternate was told"
+            await self.con.execute(SQL.charge, self.alert_id, node.node_id, place)
+            self.told["ask"].add(node.leaders[place])
+        await self.go_on([node.node_id], why, acknowledged=False)
+
+    async def _channels(self, node: Node) -> None:
+        everybody = self.goes_by.kind != "advisory"
+        args = (self.alert_id, node.node_id, everybody)
+        people = [r[0] for r in await self.con.fetch(SQL.silent_people, *args)]
+        sent = await deliveries.next_channels(
+            self.con, self.alert_id, self.lane, self.texted, people
+        )
+        await self._end("channels", node.node_id, "done", f"{sent} messages to {len(people)}")
+
+    async def _charge(self, act: str, node: Node) -> None:
+        """The warden, or the next alternate, gets the list. Who can't be told is passed over."""
+        first = act == "call_down"
+        if first and node.charge is not None and node.leaders[node.charge] in node.able:
+            place: int | None = node.charge  # whoever answered for the branch in the cascade
+        else:
+            place = node.next_leader()
+        if place is None:
+            await self._end(act, node.node_id, "done", "nobody who leads it can be told")
+            up = [Step("up", node.node_id, self.now)]
+            await store.put_steps(self.con, self.alert_id, up)
+            await self._up(node)
+            return
+        await self.con.execute(SQL.charge, self.alert_id, node.node_id, place)
+        self.told["chase"].add(node.leaders[place])
+        after = (
+            None if first else rules.next_alternate(self.goes_by.policy, _at(node, place), self.now)
+        )
+        if after is not None:
+            again = [Step("alternate", node.node_id, after)]
+            await store.put_steps(self.con, self.alert_id, again)
+            return
+        told = "the warden was told" if place == 0 else f"alternate {place} was told"
+        await self._end(act, node.node_id, "done", told)
+
+    async def _up(self, node: Node) -> None:
+        boss = None if node.node_id == DESK else rules.above(self.nodes, node)
+        if boss is not None:
+            leader = next(p for p in boss.leaders if p in boss.able)
+            self.told["chase"].add(leader)
+        await self.con.execute(SQL.pass_up, self.alert_id, node.node_id, boss is None)
+        where = "to the duty desk" if boss is None else "to the node above"
+        await self._end("up", node.node_id, "done", f"passed {where}")
+
+    async def _end(self, act: str, node_id: int, state: str, result: str) -> None:
+        self.changed = True
+        await self.con.execute(SQL.end_step, self.alert_id, act, node_id, state, result)
+
+    async def finish(self, operation_id: int) -> None:
+        """Queues the words to leaders, times the next turn, and tells the consoles."""
+        for purpose, persons in self.told.items():
+            args = (self.alert_id, persons, purpose, self.lane, self.texted)
+            await store.tell(self.con, *args)
+        due: datetime | None = await self.con.fetchval(SQL.next_due, self.alert_id)
+        rows = await self.con.fetch(SQL.nodes, self.alert_id)
+        if any(r["state"] == "asked" for r in rows):
+            soon = self.now + LOOK_AGAIN
+            due = soon if due is None else min(due, soon)
+        if due is not None:
+            await enqueue(self.con, operation_id, self.alert_id, self.lane, due)
+        if self.changed:
+            await stream.append(self.con, [alert_store.alert_draft(self.alert_id)])
+
+
+def _at(node: Node, place: int) -> Node:
+    return Node(
+        node.node_id, node.parent_id, node.people, node.state, node.leaders, node.able, charge=place
+    )
+
+
+async def enqueue(
+    con: Any, operation_id: int, alert_id: UUID, lane: int, due_at: datetime | None = None
+) -> None:
+    """Times the next turn of an alert."""
+    await alert_store.enqueue(con, operation_id, "alert.escalate", alert_id, due_at, lane)
+
+
+async def _pass(con: Any, alert_id: UUID, texted: Sequence[str]) -> Pass | None:
+    """An open alert with its nodes; None: it is not open, or has nobody to ask for."""
+    goes_by = await store.setting(con, alert_id)
+    if goes_by is None or goes_by.state != "open":
+        return None
+    nodes = await store.nodes(con, alert_id, texted)
+    now: datetime = await con.fetchval(SQL.clock)
+    return Pass(con, alert_id, goes_by, nodes, now, texted) if nodes else None
+
+
+@retried
+async def turn(db: Database, operation_id: int, alert_id: UUID, texted: Sequence[str] = ()) -> None:
+    """Does what is due about an alert, and times the next turn. May be repeated at any time."""
+    async with db.transaction(operation_id) as con:
+        own = await _pass(con, alert_id, texted)
+        if own is None:
+            return
+        if all(n.state == "waiting" for n in own.nodes.values()):
+            await own.begin()
+            own.nodes = await store.nodes(con, alert_id, texted)
+        answered = [r[0] for r in await con.fetch(SQL.answered_asks, alert_id)]
+        if answered:
+            await own.go_on(answered, "answered", acknowledged=True)
+            own.nodes = await store.nodes(con, alert_id, texted)
+        silent = await store.silent(con, alert_id)
+        for act, node_id, _ in await con.fetch(SQL.due_steps, alert_id):
+            await own.step(act, node_id, silent.get(node_id, 0))
+        await own.finish(operation_id)
+
+
+@retried
+async def open_branches(
+    db: Database, operation_id: int, alert_id: UUID, node_ids: Sequence[int], texted: Sequence[str]
+) -> list[int]:
+    """Opens asked branches at once, as their leaders or the desk said; which did open."""
+    async with db.transaction(operation_id) as con:
+        own = await _pass(con, alert_id, texted)
+        if own is None:
+            return []
+        asked = [n for n in node_ids if n in own.nodes and own.nodes[n].state == "asked"]
+        await own.go_on(asked, "answered", acknowledged=True)
+        await own.finish(operation_id)
+        return asked
+
+
+@retried
+async def set_policy(db: Database, who: Principal, severity: str, policy: Policy | None) -> None:
+    """Sets the operation's policy for a severity; None goes back to the default."""
+    async with db.transaction(who.operation_id) as con:
+        if policy is None:
+            await con.execute(SQL.drop_policy, severity)
+        else:
+            text = msgspec.json.encode(policy).decode()
+            await con.execute(SQL.put_policy, severity, text, who.actor)
+        detail = None if policy is None else msgspec.to_builtins(policy)
+        await alert_store.audit(con, who.actor, "policy.set", severity, policy=detail)
