@@ -49,6 +49,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "policy.write": frozenset({"admin"}),
     "headcount.read": _READERS | {"warden"},
     "delivery.read": _READERS,
+    "unreached.read": _READERS | {"warden"},
     "incident.read": _READERS,
     "incident.write": _STAFF,
     "stream.read": _READERS | {"warden"},

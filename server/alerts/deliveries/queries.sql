@@ -298,3 +298,42 @@ WHERE d.operation_id = current_operation() AND d.delivery_id = $1 AND d.delivere
   AND ($3::text = 'delivered' OR ($3 = 'accepted' AND d.accepted_at IS NULL)
        OR ($3 = 'failed' AND (d.state <> 'failed' OR d.accepted_at IS NULL)))
 RETURNING d.alert_id
+
+-- name: unreached
+-- Who is silent and of whom no message is known to have arrived, in sight, with the farthest that
+-- any message came and the last fault: the worst first, a page at a time. rank: 0 nothing was
+-- made, 1 all failed, 2 nobody knows, 3 waits, 4 taken by a provider.
+WITH sent AS (
+  SELECT d.person_id, max(CASE WHEN d.accepted_at IS NOT NULL THEN 4
+                               WHEN d.state IN ('queued', 'sending') THEN 3
+                               WHEN d.state = 'unknown' THEN 2
+                               ELSE 1 END) AS rank,
+         bool_or(d.delivered_at IS NOT NULL OR d.seen_at IS NOT NULL) AS arrived,
+         array_agg(DISTINCT d.channel ORDER BY d.channel) AS channels,
+         (array_agg(d.error ORDER BY d.attempted_at DESC NULLS LAST)
+            FILTER (WHERE d.error IS NOT NULL))[1] AS fault
+  FROM delivery d
+  WHERE d.operation_id = current_operation() AND d.alert_id = $1
+    AND d.purpose IN ('alert', 'remind')
+  GROUP BY d.person_id),
+missing AS (
+  SELECT ap.person_id, ap.area_id, ap.category, coalesce(ap.node_id, 0) AS node_id,
+         coalesce(s.rank, 0) AS rank, coalesce(s.channels, '{}') AS channels, s.fault
+  FROM alert_person ap LEFT JOIN sent s ON s.person_id = ap.person_id
+  WHERE ap.operation_id = current_operation() AND ap.alert_id = $1
+    AND ap.status = 'unaccounted' AND NOT coalesce(s.arrived, false)
+    AND ($2::int[] IS NULL OR ap.area_id = ANY ($2))
+    AND ($3::int[] IS NULL OR ap.person_id = ANY ($3)))
+SELECT p.ref, p.name, m.category, a.code AS area_code, a.name AS area_name, m.rank, m.channels,
+       m.fault, n.node, n.label, n.state AS branch, w.ref AS leader_ref, w.name AS leader_name,
+       (SELECT c.phone FROM contact_point c WHERE c.operation_id = p.operation_id
+          AND c.person_id = p.person_id ORDER BY c.rank LIMIT 1) AS phone
+FROM missing m
+JOIN person p ON p.operation_id = current_operation() AND p.person_id = m.person_id
+JOIN area a ON a.operation_id = p.operation_id AND a.area_id = m.area_id
+LEFT JOIN alert_node n ON n.operation_id = p.operation_id AND n.alert_id = $1
+  AND n.node_id = m.node_id
+LEFT JOIN person w ON w.operation_id = p.operation_id
+  AND w.person_id = (array_remove(ARRAY[n.warden_id], NULL) || n.alternates)[coalesce(n.charge, 0) + 1]
+WHERE $4::int IS NULL OR (m.rank, p.ref) > ($4, $5::text)
+ORDER BY m.rank, p.ref LIMIT $6
