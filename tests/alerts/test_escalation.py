@@ -183,6 +183,17 @@ async def test_a_broadcast_chases_the_silent_step_by_step(database: str) -> None
         assert {s[2] for s in await h.steps()} == {"done"}
 
 
+async def test_words_to_wardens_are_deliveries_but_no_reminders(database: str) -> None:
+    async with house(database) as h, h.client() as api:
+        alert_id = await h.send(api)
+        await h.later(610)
+        await h.push_out()
+        items = (await api.get(f"/v1/alerts/{alert_id}/deliveries")).json()["items"]
+        assert [d["person"]["ref"] for d in items if d["purpose"] == "chase"] == ["W0", "W1"]
+        reminded = (await api.post(f"/v1/alerts/{alert_id}/remind")).json()["reminder"]
+        assert reminded == {"round": 1, "silent": 9, "deliveries": 8}
+
+
 async def test_answers_stop_what_is_to_come(database: str) -> None:
     async with house(database) as h, h.client() as api:
         alert_id = await h.send(api)

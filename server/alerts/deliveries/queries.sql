@@ -88,6 +88,7 @@ WHERE operation_id = current_operation() AND alert_id = $1
 SELECT round, extract(epoch FROM clock_timestamp() - max(queued_at))::float8 AS age_s,
        count(*)::int AS deliveries
 FROM delivery WHERE operation_id = current_operation() AND alert_id = $1
+  AND purpose IN ('alert', 'remind')
 GROUP BY round ORDER BY round DESC LIMIT 1
 
 -- name: silent
@@ -213,7 +214,7 @@ WHERE p.operation_id = current_operation() AND p.device_id = d.device_id
   AND p.address = d.address AND p.dead_at IS NULL
 
 -- name: delivery_counts
--- For how many deliveries of an alert each fact holds, in all areas or in some.
+-- For how many deliveries of an alert to its people each fact holds, in all areas or in some.
 SELECT count(*)::int AS queued, count(d.accepted_at)::int AS accepted,
        count(d.delivered_at)::int AS delivered, count(d.seen_at)::int AS seen,
        count(p.first_at)::int AS answered,
@@ -222,20 +223,22 @@ FROM delivery d
 JOIN alert_person p ON p.operation_id = d.operation_id AND p.alert_id = d.alert_id
   AND p.person_id = d.person_id
 WHERE d.operation_id = current_operation() AND d.alert_id = $1
+  AND d.purpose IN ('alert', 'remind')
   AND ($2::int[] IS NULL OR p.area_id = ANY ($2))
 
 -- name: deliveries
--- The deliveries of an alert to people in sight, in a fixed order, a page at a time.
-SELECT d.delivery_id, p.ref, p.name, d.channel, d.round, d.state, d.queued_at, d.accepted_at,
+-- The deliveries of an alert to people in sight, words to wardens too, in a fixed order, a page at
+-- a time. A warden may lead people of an alert that does not address her: she is seen by her area.
+SELECT d.delivery_id, p.ref, p.name, d.channel, d.purpose, d.round, d.state, d.queued_at, d.accepted_at,
        d.delivered_at, d.seen_at, ap.first_at AS answered_at, d.attempts, d.error, d.route,
        d.parts, d.price_micro, d.currency,
        CASE WHEN d.state = 'queued' AND d.due_at > clock_timestamp() THEN d.due_at END AS held_until
 FROM delivery d
-JOIN alert_person ap ON ap.operation_id = d.operation_id AND ap.alert_id = d.alert_id
-  AND ap.person_id = d.person_id
 JOIN person p ON p.operation_id = d.operation_id AND p.person_id = d.person_id
+LEFT JOIN alert_person ap ON ap.operation_id = d.operation_id AND ap.alert_id = d.alert_id
+  AND ap.person_id = d.person_id
 WHERE d.operation_id = current_operation() AND d.alert_id = $1
-  AND ($2::int[] IS NULL OR ap.area_id = ANY ($2))
+  AND ($2::int[] IS NULL OR coalesce(ap.area_id, p.area_id) = ANY ($2))
   AND ($3::text IS NULL OR (p.ref, d.delivery_id) > ($3, $4::uuid))
 ORDER BY p.ref, d.delivery_id LIMIT $5
 

@@ -63,6 +63,7 @@ def _shown(row: Any) -> DeliveryOut:
         delivery_id=row["delivery_id"],
         person=PersonName(row["ref"], row["name"]),
         channel=row["channel"],
+        purpose=row["purpose"],
         round=row["round"],
         state=row["state"],
         queued_at=row["queued_at"],
