@@ -146,8 +146,11 @@ class _Server(uvicorn.Server):
         return nullcontext()
 
 
-def http_server(asgi: ASGIApp) -> uvicorn.Server:
-    """The HTTP server, not yet listening. Keep-alive outlasts usual proxies' idle time."""
+def http_server(asgi: ASGIApp, trusted: str = "127.0.0.1,::1") -> uvicorn.Server:
+    """The HTTP server, not yet listening. Keep-alive outlasts usual proxies' idle time.
+
+    `trusted`: addresses and networks of proxies whose X-Forwarded-For is believed.
+    """
     config = uvicorn.Config(
         asgi,
         loop="uvloop",
@@ -157,7 +160,7 @@ def http_server(asgi: ASGIApp) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         proxy_headers=True,
-        forwarded_allow_ips="127.0.0.1,::1",  # stated, so that no foreign variable widens it
+        forwarded_allow_ips=trusted,  # stated, so that no foreign variable widens it
         date_header=True,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=DRAIN_S,
@@ -177,7 +180,7 @@ async def run_api(settings: Settings, dsn: str, listener: socket.socket) -> bool
     stop_on_signals(supervisor)
     api = Api(settings, dsn)
     await api.open()
-    http = http_server(api.asgi)
+    http = http_server(api.asgi, settings.trusted_proxies)
     serving = asyncio.create_task(http.serve(sockets=[listener]), name="http")
 
     async def refuse_new() -> None:

@@ -26,6 +26,11 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "http://127.0.0.1:8000", description="The address phones and consoles use."
     )
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1",
+        pattern=r"^[0-9a-fA-F.:/, ]+$",
+        description="Addresses and networks of your own proxies, whose word on the caller counts.",
+    )
     pool_size: int = Field(16, ge=4, le=500, description="Database connections a process.")
     fcm_credentials: Path | None = Field(
         None, description="Firebase service-account file. Unset: no FCM push."
