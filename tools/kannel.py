@@ -17,6 +17,7 @@ PROGRAMS = ("bearerbox", "smsbox", "fakesmsc")
 PACKAGES = ("kannel", "kannel-extras")
 PLACES = ("usr/sbin", "usr/local/sbin", "usr/lib/kannel/test", "usr/local/lib/kannel/test")
 POLICY = Path("/usr/sbin/policy-rc.d")
+SERVICE = Path("/etc/init.d/kannel")
 REMEDY = (
     "The tests need Kannel's bearerbox, smsbox and fakesmsc on PATH. Install them (Debian: "
     "apt-get install --no-install-recommends kannel kannel-extras), or give this machine "
@@ -84,11 +85,12 @@ def install() -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    ours = not SERVICE.exists()
     with _no_service_starts():
         _run(["apt-get", "update", "-qq"], env=quiet)
         _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES], env=quiet)
-    if shutil.which("update-rc.d") and Path("/etc/init.d/kannel").exists():
-        _run(["update-rc.d", "kannel", "disable"])  # nobody asked for a gateway at the next boot
+    if ours and SERVICE.exists():  # nobody asked for a gateway at the next boot
+        subprocess.run(["update-rc.d", "kannel", "disable"], check=False, capture_output=True)
 
 
 @contextmanager

@@ -298,6 +298,24 @@ async def shown_as_held(w: World, alert_id: str) -> None:
     assert seen == WHY
 
 
+async def test_a_text_without_an_answer_is_settled_by_its_report_and_not_sent_again(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.alerts.channels.sms.REQUEST_S", 0.5)
+    async with SmsCentre() as centre, scene(database, tmp_path, centre) as own:
+        numbers = await own.people(3)
+        await own.kannel.bound()
+        await opened(own.w, sms_text=LINES["plain"])
+        async with working(own.w):
+            with own.kannel.frozen():
+                await own.until("SELECT count(*) FROM delivery WHERE error LIKE 'unknown:%'", 3)
+                assert not centre.texts
+            await own.until(_STILL)
+        await arrived_once(centre, numbers, LINES["plain"])
+        assert await own.facts() == {("accepted", True)}
+        assert await own.w.value("SELECT max(attempts) FROM delivery") == 1
+
+
 # -- in
 
 
@@ -337,6 +355,7 @@ async def test_fakesmsc_gets_texts_and_sends_them(database: str, tmp_path: Path)
         await opened(own.w, sms_text=LINES["plain"])
         async with working(own.w):
             await own.until(_STILL)
+        await eventually(lambda: bool(phones.got()))
         assert phones.got() == [f"{SENDER} {number} text {LINES['plain']}"]
         assert not centre.texts
         await eventually(lambda: len(own.front.calls(MO)) == 1)

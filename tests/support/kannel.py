@@ -17,8 +17,8 @@ import re
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -189,6 +189,16 @@ class Kannel:
         except OSError:
             return ""
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """bearerbox stands still; what smsbox took waits for it."""
+        bearerbox = self._running[0]
+        bearerbox.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            bearerbox.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """SIGKILL of all of it, at once."""
         for process in self._running:
@@ -208,14 +218,13 @@ class Kannel:
         await self.bound()
         await self.centre.originate(sender, SENDER, text)
 
-    def fake_phones(self, *lines: str, times: int | None = None) -> "FakePhones":
-        """fakesmsc, which sends one of its lines at random so many times (each once), and stays.
+    def fake_phones(self, line: str) -> "FakePhones":
+        """fakesmsc, which sends one text and stays for those that come.
 
-        A line is `sender receiver text words` or `sender receiver ucs2 %06%33..` (UTF-16BE).
+        The line is `sender receiver text words`, or `sender receiver ucs2 %06%33..` (UTF-16BE).
         """
-        count = len(lines) if times is None else times
-        words = ["-H", "127.0.0.1", "-r", str(self._ports["fake"]), "-i", "0.05", "-m", str(count)]
-        self.spawn("fakesmsc", *words, *lines)
+        port = str(self._ports["fake"])
+        self.spawn("fakesmsc", "-H", "127.0.0.1", "-r", port, "-m", "1", line)
         return FakePhones(self.folder / "fakesmsc.log")
 
     def words(self) -> str:
