@@ -78,6 +78,25 @@ def test_what_a_route_asks_for_is_granted_at_once() -> None:
     assert circuit.wait_s() == pytest.approx(90)
 
 
+def test_only_failed_trials_make_the_pause_longer() -> None:
+    """An outage fails many texts at once; the route must not be away for minutes because of it."""
+    clock = Clock()
+    circuit = Circuit(clock)
+    for _ in range(32):
+        circuit.failed()
+    assert circuit.wait_s() == pytest.approx(FIRST_PAUSE_S)
+    for times in (2, 4):
+        clock.now += circuit.wait_s()
+        circuit.used()
+        for _ in range(5):
+            circuit.failed()
+        assert circuit.wait_s() == pytest.approx(FIRST_PAUSE_S * times)
+    circuit.failed(retry_after=200)
+    assert circuit.wait_s() == pytest.approx(200)
+    circuit.succeeded()
+    assert circuit.wait_s() == 0
+
+
 def test_equals_share_the_load_and_only_life_safety_spills_over() -> None:
     clock = Clock()
     dear = route("dear", "+254", priority=2)

@@ -18,6 +18,7 @@ from server.web import Call, Endpoint, Reply
 
 LOGGER = log.get("reports")
 PATH = "/v1/inbound/dlr/{route}"
+TAKEN = 200  # not 204: Kannel asks again and again for what is neither 200 nor 202
 LOOK_AGAIN_S = 0.5  # a report may overtake the record of its text's own answer
 
 
@@ -46,12 +47,12 @@ class Reports:
         report = understand(route, received)
         if report is None:
             LOGGER.info("report_passed_over", route=route.name)
-            return Reply(204)
+            return Reply(TAKEN)
         if not await self._record(route.name, report):
             await asyncio.sleep(LOOK_AGAIN_S)
             if not await self._record(route.name, report):
                 raise NotFound("No text was sent under this id over this route.")
-        return Reply(204)
+        return Reply(TAKEN)
 
     def _received(self, call: Call) -> Received:
         query = call.target.partition("?")[2]
@@ -94,14 +95,14 @@ def endpoints(database: Database, routes: Sequence[SmsRoute], public_url: str) -
     room = Reports(database, routes, public_url)
     words = "A gateway reports what became of a text"
     return [
-        Endpoint("GET", PATH, room.take, words, None, {204: None}, query=ReportQuery),
+        Endpoint("GET", PATH, room.take, words, None, {TAKEN: None}, query=ReportQuery),
         Endpoint(
             "POST",
             PATH,
             room.take,
             words,
             None,
-            {204: None},
+            {TAKEN: None},
             body=bytes,
             decode=bytes,
             query=ReportQuery,

@@ -89,6 +89,7 @@ class Circuit:
         self._clock = clock
         self._in_row, self._pause_s = 0, FIRST_PAUSE_S
         self._opens_at = 0.0
+        self._on_trial = False
 
     def wait_s(self) -> float:
         """Seconds until the route may be used; 0: now."""
@@ -97,22 +98,30 @@ class Circuit:
     def used(self) -> None:
         """A text goes out; while the route is on trial no other does for a while."""
         if self._in_row >= FAILURES:
-            self._opens_at = self._clock() + PROBE_S
+            self._opens_at, self._on_trial = self._clock() + PROBE_S, True
 
     def succeeded(self) -> None:
         """The route took, or judged, a text."""
         self._in_row, self._pause_s, self._opens_at = 0, FIRST_PAUSE_S, 0.0
+        self._on_trial = False
 
     def failed(self, retry_after: float | None = None) -> None:
-        """It took nothing, or did not answer. What it asks for is granted at once."""
+        """It took nothing, or did not answer. What it asks for is granted at once.
+
+        Texts that were under way when the pause began say nothing new: only a failed trial
+        makes the next pause longer.
+        """
         self._in_row += 1
         if retry_after is not None:
             self._in_row = max(self._in_row, FAILURES)
         if self._in_row < FAILURES:
             return
-        pause = max(self._pause_s, min(retry_after or 0.0, LONGEST_PAUSE_S))
+        known = self.wait_s() > 0 and not self._on_trial
+        self._on_trial = False
+        pause = max(0.0 if known else self._pause_s, min(retry_after or 0.0, LONGEST_PAUSE_S))
         self._opens_at = max(self._opens_at, self._clock() + pause)
-        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
+        if not known:
+            self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
 
 
 class Way:
