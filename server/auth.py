@@ -40,6 +40,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "roster.import": frozenset({"admin"}),
     "area.read": _ANYONE,
     "tree.read": _READERS | {"warden"},
+    "tree.history": _READERS,
+    "tree.write": _STAFF,
     "alert.read": _ANYONE,
     "alert.open": _STAFF,
     "alert.steer": _STAFF,

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+from server import stream
 from server.db import Database, retried
 from server.people import operations, store
 from server.people.roster import files, rows, tables
@@ -18,6 +19,7 @@ from server.people.roster.report import FileCounts, Refusal, Report, Vanished, W
 from server.people.roster.rows import Checked, Progress
 from server.people.roster.settle import Settled, settle
 from server.people.roster.store import Merged
+from server.people.tree import store as tree
 
 _WRITES = 3  # passes over the rows while writing, for the progress
 
@@ -153,6 +155,9 @@ async def _write(
     merged = await roster.write(con, settled, absent, more)
     numbers = {kind: msgspec.structs.asdict(counts) for kind, counts in merged.items()}
     await store.audit(con, "system", "roster.import", "roster", **numbers)
+    if merged["tree"].added or merged["tree"].updated:
+        version = await tree.keep(con, "system", "import")
+        await stream.append(con, [tree.draft(version)])
     return merged
 
 

@@ -243,6 +243,7 @@ def in_query(land: Land) -> dict[str, tuple[str, str]]:
         "q": (f"{mark}person", "empty"),
         "cursor": (land.names["cursor"], "own"),
         "after": ("0", "own"),
+        "version": ("1", "own"),
     }
 
 
@@ -296,6 +297,7 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
             ("own", {"id": names["device"], "code": mine["code"], "platform": "sim", "push": push})
         ],
         "PUT /v1/self/push": [("own", push)],
+        **of_tree(own, mark),
         "POST /v1/sessions": [("own", {"token": mine["token"]})],
         "POST /v1/receipts": [("refused", {"items": [receipt(names["delivery"])]})],
         "POST /v1/checkins": [
@@ -304,6 +306,24 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
             ("refused", {"items": [{**said(), "for": f"{mark}P5"}]}),
             ("refused", {"items": [{**said(), "alert_id": names["alert"]}]}),
             ("own", said(names["checkin"])),
+        ],
+    }
+
+
+def of_tree(own: Land, mark: str) -> dict[str, list[tuple[str, Any]]]:
+    """Bodies of the tree's own calls."""
+    node = {"label": "l", "reason": "r", "version": 1}
+    named: list[dict[str, Any]] = [
+        {"area": f"{mark}N"},
+        {"parent": f"{mark}TOP"},
+        {"warden": f"{mark}P1"},
+        {"alternates": [f"{mark}P2"]},
+        {"members": [f"{mark}P2"]},
+    ]
+    return {
+        "PUT /v1/tree/nodes/{node}": [
+            *(("refused", {**node, **more}) for more in named),
+            ("own", {**node, "area": f"{own.mark}N"}),
         ],
     }
 

@@ -47,6 +47,12 @@ async def known_of(con: Any, person: PersonRow) -> Known:
     )
 
 
+async def known_people(con: Any, refs: Sequence[str]) -> dict[str, KnownPerson]:
+    """Those on record under some refs, by ref; their families ride along."""
+    found = await con.fetch(SQL.known_people_of, list(refs), [])
+    return {r["ref"]: _person(r) for r in found}
+
+
 async def write(
     con: Any, settled: Settled, absent: dict[str, frozenset[str]], note: Note
 ) -> dict[str, Merged]:

@@ -80,7 +80,7 @@ export type Headcount = With<
 export type BoardPerson = Schemas['AlertPerson'];
 export type Area = Schemas['AreaOut'];
 export type Agency = Schemas['AgencyOut'];
-export type TreeNode = Schemas['TreeNode'];
+export type TreeNode = Schemas['TreeNodeOut'];
 
 // --- the stream, which the document cannot describe ---
 
