@@ -41,6 +41,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "area.read": _ANYONE,
     "tree.read": _READERS | {"warden"},
     "tree.history": _READERS,
+    "presence.read": _READERS | {"warden"},
+    "presence.write": _STAFF | {"warden"},
     "tree.write": _STAFF,
     "alert.read": _ANYONE,
     "alert.open": _STAFF,

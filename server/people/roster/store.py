@@ -7,7 +7,7 @@ import msgspec
 
 from server.db import named_sql
 from server.people.roster.links import Known, KnownPerson
-from server.people.roster.rows import AreaRow, NodeRow, PersonRow
+from server.people.roster.rows import AreaRow, NodeRow, PersonRow, presence_key
 from server.people.roster.settle import Settled
 
 SQL = named_sql(__file__)
@@ -31,6 +31,7 @@ async def known(con: Any) -> Known:
         nodes=dict(await _pairs(con, SQL.known_nodes)),
         people=people,
         agencies=[r["name"] for r in await con.fetch(SQL.known_agencies)],
+        presences=[presence_key(*r) for r in await con.fetch(SQL.known_presences)],
     )
 
 

@@ -66,6 +66,7 @@ export type LabelledCount = Schemas['Tally'];
 
 export type CellCount = Schemas['Cell'];
 export type Group = With<Schemas['Group'], { counts: Counts }>;
+export type Expected = With<Schemas['Expected'], { counts: Counts }>;
 export type Parity = Schemas['Parity'];
 export type ParityGroup = Schemas['Side'];
 export type Headcount = With<
@@ -74,6 +75,7 @@ export type Headcount = With<
     state: AlertState;
     counts: Counts;
     at_close?: Counts | null;
+    expected: { here: Expected; elsewhere: Expected };
     by: { area: Group[]; agency: Group[]; category: Group[] };
   }
 >;
@@ -88,6 +90,8 @@ export interface HeadcountEvent {
   from: number;
   alert_id: string;
   counts: Counts;
+  /** of these, those expected elsewhere */
+  elsewhere: Counts;
   cells: CellCount[];
 }
 
