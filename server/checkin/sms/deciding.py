@@ -5,7 +5,7 @@ for help always counts for whom it may be, marked as unverified where nothing vo
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
@@ -17,13 +17,14 @@ from server.checkin.rules import Place, Report
 from server.checkin.sms import replies, rules, signed, store
 from server.checkin.sms.rules import Understood
 from server.checkin.sms.signed import Signed
-from server.checkin.sms.store import SQL, Device, Holder, Inbound, Match
+from server.checkin.sms.store import SQL, Asked, Device, Holder, Inbound, Match
 from server.vault import Vault
 
 MOST_WRONG = 10  # wrong codes an hour, from all numbers, until no stranger's code counts any more
 WRONG = "wrong code"  # texts are counted by this detail (wrong_lately)
 OLDEST = timedelta(hours=72)  # a signed SAFE that was longer on its way says nothing of today
 AHEAD = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
 
 State = Literal["counted", "unverified", "refused", "not_understood", "stop", "loop"]
 
@@ -321,10 +322,11 @@ async def _signed(con: Any, text: Inbound, device: Device, read: Signed) -> Verd
         answer = Answer("refused", device.language)
         why = "signed, but its time cannot be"
         return Verdict("refused", why, status, device.person_id, answer=answer)
-    alert_id = None if status == "need_help" else await _exercise(con, device.person_id)
+    asked = await store.asked_of(con, [device.person_id])
+    alert_id = None if status == "need_help" else _exercise(asked)
     made = record(text, (device.person_id, device.ref), status, alert_id, True)
     place = None if read.place is None else Place(*read.place, None)
-    at = min(read.at, text.received_at) if believed else text.received_at
+    at = _moment(read, status, asked, text.received_at) if believed else text.received_at
     hashed = reports.body_hash(device.ref, status, at, alert_id, place, None)
     made = msgspec.structs.replace(made, at=at, place=place, body_hash=hashed)
     said = signed.MEANING[read.letter]
@@ -336,7 +338,16 @@ async def _signed(con: Any, text: Inbound, device: Device, read: Signed) -> Verd
     return Verdict("counted", "by its signature", said, *about, help_, answer)
 
 
-async def _exercise(con: Any, person_id: int) -> UUID | None:
+def _exercise(asked: Sequence[Asked]) -> UUID | None:
     """The exercise a signed SAFE or AWAY answers: the newest, where no actual roll call asks."""
-    asked = [a for a in await store.asked_of(con, [person_id]) if a.kind == "rollcall"]
-    return asked[0].alert_id if asked and asked[0].exercise else None
+    calls = [a for a in asked if a.kind == "rollcall"]
+    return calls[0].alert_id if calls and calls[0].exercise else None
+
+
+def _moment(read: Signed, status: str, asked: Sequence[Asked], received_at: datetime) -> datetime:
+    """When it was said, within the minute it names: help as late as it can be; SAFE and AWAY as
+    early, but not before an alert of that minute which they may answer."""
+    end = read.at + MINUTE
+    within = [a.counts_from for a in asked if read.at <= a.counts_from < end]
+    at = end if status == "need_help" else max([read.at, *within])
+    return min(at, received_at)

@@ -90,7 +90,7 @@ SELECT (SELECT count(*)::int FROM inbound_sms i
 
 -- name: asked_of
 -- The open alerts that hold some people, those that are no exercise first, then the newest.
-SELECT a.alert_id, a.exercise, p.person_id, a.kind
+SELECT a.alert_id, a.exercise, p.person_id, a.kind, a.counts_from
 FROM alert_person p JOIN alert a ON a.operation_id = p.operation_id AND a.alert_id = p.alert_id
 WHERE p.operation_id = current_operation() AND p.person_id = ANY ($1::int[]) AND a.state = 'open'
 ORDER BY a.exercise, (a.kind = 'rollcall') DESC, a.opened_at DESC, a.alert_id,

@@ -60,6 +60,7 @@ class Asked(msgspec.Struct, frozen=True):
     exercise: bool
     person_id: int
     kind: str
+    counts_from: datetime
 
 
 class Device(msgspec.Struct, frozen=True):
