@@ -8,10 +8,12 @@ from uuid import uuid4
 import pytest
 
 from server.checkin.sms import deciding
+from server.checkin.sms.replies import LINES
 from server.people.asking import AWAY, HELP, SAFE, ask
-from tests.support.texts import KINDS, SITE, Texting, texting
+from tests.support.texts import KINDS, OWN, SITE, Texting, texting
 
 ANN, BEN, STRANGER = "+254700000001", "+254700000002", "+254799999999"
+REPLY = {"safe": "safe", "away": "away", "need_help": "help"}
 
 
 async def asked(t: Texting, **more: Any) -> Any:
@@ -21,32 +23,38 @@ async def asked(t: Texting, **more: Any) -> Any:
     return await t.here.station.open_rollcall(**more)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_each_gateway_brings_a_text_and_only_it_can(database: str, kind: str) -> None:
+async def test_each_gateway_brings_a_text_and_only_it_can(database: str) -> None:
     async with texting(database) as t:
-        alert_id = await asked(t)
-        code = await t.code(alert_id, 0)
-        forged = await t.bring(ANN, f"SAFE {code}", kind, secret="guessed")
-        assert (forged.status_code, await t.value("SELECT count(*) FROM inbound_sms")) == (401, 0)
-        answer = await t.bring(ANN, f"SAFE {code}", kind)
-        assert (answer.status_code, answer.text in ("", "<Response/>")) == (200, True)
-        assert await t.status(alert_id, 0) == "unaccounted", "answered before it is understood"
-        await t.understand()
-        assert await t.status(alert_id, 0) == "safe"
-        [reply] = await t.replies()
-        assert reply == f"Recorded: SAFE {code}. In danger, text HELP."
+        alert_id = await t.here.station.open_rollcall()
+        for n, kind in enumerate(KINDS):
+            await t.number(n, f"{ANN[:-1]}{n}")
+            words = f"SAFE {await t.code(alert_id, n)}"
+            forged = await t.bring(f"{ANN[:-1]}{n}", words, kind, secret="guessed")
+            nowhere = await t.bring(ANN, words, kind, url=f"{SITE}/v1/inbound/sms/other")
+            assert (forged.status_code, nowhere.status_code) == (401, 401)
+            assert await t.value("SELECT count(*) FROM inbound_sms") == n
+            answer = await t.bring(f"{ANN[:-1]}{n}", words, kind)
+            assert (answer.status_code, answer.text in ("", "<Response/>")) == (200, True)
+            assert await t.status(alert_id, n) == "unaccounted", "answered before it is understood"
+            await t.understand()
+            assert await t.status(alert_id, n) == "safe"
+            assert (await t.replies())[-1] == f"Recorded: {words}. In danger, text HELP."
 
 
-@pytest.mark.parametrize("language", list(SAFE))
-async def test_an_answer_counts_in_any_language(database: str, language: str) -> None:
+async def test_an_answer_counts_in_any_language(database: str) -> None:
     async with texting(database) as t:
-        alert_id = await asked(t)
-        one, two = await t.code(alert_id, 0), await t.code(alert_id, 1)
-        await t.text(ANN, f"{SAFE[language]} {one.lower()}")
-        await t.text(BEN, f"{AWAY[language]} {two}")
-        assert [await t.status(alert_id, n) for n in (0, 1)] == ["safe", "away"]
-        await t.text(ANN, f"{HELP[language]} {one}")
-        assert await t.status(alert_id, 0) == "need_help"
+        alert_id = await t.here.station.open_rollcall()
+        for n, language in enumerate(SAFE):
+            await t.number(n, f"{ANN[:-1]}{n}")
+            await t.sql(
+                "UPDATE person SET language = $2 WHERE person_id = $1", t.people[n], language
+            )
+            code = await t.code(alert_id, n)
+            for words, status in ((SAFE, "safe"), (AWAY, "away"), (HELP, "need_help")):
+                await t.text(f"{ANN[:-1]}{n}", f"{words[language]} {code.lower()}")
+                assert await t.status(alert_id, n) == status, language
+                reply = (await t.replies())[-1]
+                assert reply.startswith(LINES[REPLY[status]][language][:8]), "in her language"
         kept, fresh = await t.here.station.cells(alert_id)
         assert kept == fresh
 
@@ -210,16 +218,15 @@ async def test_stop_is_answered_once(database: str) -> None:
         assert "safety still come" in (await t.replies())[0]
 
 
-@pytest.mark.parametrize(
-    ("sender", "words"),
-    [("SAFARICOM", "You have 3 MB left"), ("22141", "SAFE now"), (SITE, "hello"),
-     (ANN, "Automatic reply: I am out of office until Monday, all is ok"), ("+4670", "SAFE")],
-)  # fmt: skip
-async def test_machines_are_not_answered(database: str, sender: str, words: str) -> None:
+async def test_machines_are_not_answered(database: str) -> None:
+    absent = "Automatic reply: I am out of office until Monday, all is ok"
+    texts = [("SAFARICOM", "You have 3 MB left"), ("22141", "SAFE now"), (SITE, "hello"),
+             (ANN, absent), (OWN, "SAFE")]  # fmt: skip
     async with texting(database) as t:
         alert_id = await asked(t)
-        row = await t.text(sender, words)
-        assert (row["answered"], await t.replies()) == ("silence", [])
+        for sender, words in texts:
+            assert (await t.text(sender, words))["answered"] == "silence"
+        assert not await t.replies()
         assert await t.status(alert_id, 0) == "unaccounted"
 
 
