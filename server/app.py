@@ -20,6 +20,8 @@ import server.alerts.board
 import server.alerts.routes
 import server.checkin.board
 import server.checkin.routes
+import server.checkin.sms.board
+import server.checkin.sms.routes
 import server.hub
 import server.people.routes
 import server.people.tree.board
@@ -51,12 +53,17 @@ class Api:
             *server.checkin.board.Faces(self.db).kinds(),
             *server.alerts.board.kinds(self.db),
             *server.people.tree.board.kinds(),
+            *server.checkin.sms.board.Faces(self.db).kinds(),
         ]
         self.hub = Hub(self.db, kinds)
         self.collector = Collector(self.db, self.hub.wake)
         vault = open_vault(settings)
+        routes = sms_routes(settings)
         self.endpoints: list[Endpoint] = [
-            *server.checkin.routes.endpoints(self.db, self.collector, texted(sms_routes(settings))),
+            *server.checkin.routes.endpoints(self.db, self.collector, texted(routes)),
+            *server.checkin.sms.routes.endpoints(
+                self.db, routes, settings.public_url, self.hub.wake
+            ),
             *server.people.routes.endpoints(self.db, self.auth, settings, vault),
             *server.alerts.routes.endpoints(self.db, self.auth, settings),
             *server.hub.endpoints(self.hub, self.auth),

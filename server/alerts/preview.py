@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -19,6 +20,7 @@ from server.alerts.segments import Segments, segments
 from server.alerts.store import SQL
 from server.auth import Principal, Scope
 from server.db import Database
+from server.people.asking import sample_code
 from server.texting import SmsRoute, texted
 
 MOST_LISTED = 500
@@ -70,7 +72,8 @@ async def preview(
         planned = await con.fetch(SQL.texts_planned, ids, served, everybody)
         pushes = await con.fetchval(SQL.count_pushes, ids, PUSH_KINDS)
         matched = await _matched(con, chosen, within, Counter(r["matched"] for r in rows))
-    plan = texting(ways.sms, [tuple(r) for r in planned], body.sms_text, body.exercise)
+    code = sample_code(len(ids))
+    plan = texting(ways.sms, [tuple(r) for r in planned], body.sms_text, body.exercise, code)
     return Preview(
         **_counted(groups),
         unreachable=[Unreachable(r["ref"], r["name"], _REASONS[r["reason"]]) for r in lost],
@@ -119,14 +122,19 @@ def texting(
     people: Iterable[tuple[str | None, str, int]],
     sms_text: str | None,
     exercise: bool,
+    code: str,
 ) -> Texting:
-    """The texts to (language, number, people): the longest, all their cost, their time."""
-    size = segments(text(None, sms_text, exercise)) if sms_text is not None else _NO_SMS
+    """The texts to (language, number, people): the longest, all their cost, their time.
+
+    `code`: any one as long as those that go out with them.
+    """
+    asked = partial(text, exercise=exercise, code=code)
+    size = segments(asked(None, sms_text)) if sms_text is not None else _NO_SMS
     sizes: dict[str | None, Segments] = {}
     cost: Counter[str] = Counter()
     load: Counter[tuple[str, ...]] = Counter()
     for language, number, count in people:
-        own = sizes.get(language) or segments(text(language, sms_text, exercise))
+        own = sizes.get(language) or segments(asked(language, sms_text))
         sizes[language] = own
         rank = ranked(routes, number)[0]
         load[tuple(r.name for r in rank)] += own.count * count

@@ -27,7 +27,7 @@ from server.alerts.channels.fcm import FcmChannel
 from server.alerts.channels.sms import SmsChannel
 from server.alerts.channels.webpush import WebPushChannel
 from server.alerts.deliveries.progress import Progress
-from server.alerts.deliveries.store import PUSH_KINDS, SQL
+from server.alerts.deliveries.store import PUSH_KINDS, SQL, texts
 from server.config import Settings
 from server.db import Database, retried
 from server.errors import Unavailable
@@ -156,9 +156,9 @@ class Sender:
     async def _load(self, operation_id: int, claims: list[Claimed]) -> None:
         """Queues what to send; a delivery whose address has gone meanwhile has failed."""
         found: dict[UUID, Any] = {}
-        for texts, sql in ((False, SQL.pushes), (True, SQL.texts)):
-            own = [c.delivery_id for c in claims if (c.channel == SmsChannel.name) == texts]
-            rows = await self._db.fetch(operation_id, sql, own) if own else []
+        for texted in (False, True):
+            own = [c.delivery_id for c in claims if (c.channel == SmsChannel.name) == texted]
+            rows = await self._rows(operation_id, own, texted) if own else []
             found.update((r["delivery_id"], r) for r in rows)
         for claim in claims:
             row = found.get(claim.delivery_id)
@@ -168,6 +168,11 @@ class Sender:
                 self._told.append(Told(claim, "stopped", 0.0, None, ANSWERED, tried=False))
             else:
                 self._queue.put_nowait(_ready(claim, row))
+
+    async def _rows(self, operation_id: int, own: list[UUID], texted: bool) -> list[Any]:
+        if texted:
+            return await texts(self._db, operation_id, own)
+        return await self._db.fetch(operation_id, SQL.pushes, own)
 
     async def _send_forever(self) -> None:
         while True:
@@ -324,6 +329,7 @@ def _ready(claim: Claimed, row: Any) -> Ready:
         language=row["language"],
         line=row["line"],
         purpose=row["purpose"],
+        code=row.get("code"),
     )
     return Ready(claim, push, was_unknown=(row["error"] or "").startswith(UNKNOWN))
 

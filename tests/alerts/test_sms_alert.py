@@ -11,6 +11,7 @@ import pytest
 from clients.simulator.sms import PASSWORD, USER, Fault, SmsGateway, Text
 from server.alerts.sender import open_senders
 from server.doctor import examine
+from server.people.asking import ask
 from tests.alerts.world import World, alert, world
 
 DONE = "SELECT count(*) FROM delivery WHERE channel = 'sms' AND state IN ('queued', 'sending')"
@@ -148,6 +149,49 @@ async def test_a_reminder_is_not_sent_to_who_has_answered_since(database: str) -
         row = (await w.sql("SELECT state, error, attempts FROM delivery WHERE round = 1"))[0]
         assert tuple(row) == ("stopped", "answered meanwhile", 0)
         assert len(gateway.texts) == 1
+
+
+async def test_each_text_says_how_to_answer_with_a_code_of_its_own(database: str) -> None:
+    """In the person's language, the same code in every text of one alert, another in the next."""
+    async with SmsGateway() as gateway, texting_world(database, gateway) as w:
+        for n, language in enumerate(["fr", "en", "ar"]):
+            await w.number(await w.person(f"P{n}", language=language), f"+25470000001{n}")
+        alert_id = await opened(w, sms_text="Report now.")
+        async with working(w):
+            await all_sent(w)
+            await w.sql("UPDATE delivery SET queued_at = queued_at - interval '1 hour'")
+            async with w.client() as api:
+                await api.post(f"/v1/alerts/{alert_id}/remind")
+            await w.sql("UPDATE delivery SET due_at = now()")
+            await all_sent(w)
+        codes = {
+            r["phone"]: r["code"]
+            for r in await w.sql(
+                "SELECT phone, code FROM answer_code JOIN contact_point USING (person_id)"
+            )
+        }
+        assert len(set(codes.values())) == 3
+        assert {t.text for t in gateway.texts} == {
+            f"Report now. {ask(language, codes[f'+25470000001{n}'])}"
+            for n, language in enumerate(["fr", "en", "ar"])
+        }
+        await opened(w)
+        async with working(w):
+            await all_sent(w)
+        assert await w.value("SELECT count(DISTINCT code) FROM answer_code") == 6
+
+
+async def test_the_preview_counts_the_words_that_ask_for_an_answer(database: str) -> None:
+    async with SmsGateway() as gateway, texting_world(database, gateway) as w:
+        await w.number(await w.person("A"), "+254700000001")
+        body = alert(sms_text="x" * 140)
+        async with w.client() as api:
+            seen = (await api.post("/v1/alerts/preview", json=body)).json()
+        assert (seen["segments"], seen["cost"]) == (2, [{"currency": "KES", "micro": 16000}])
+        await opened(w, sms_text="x" * 140)
+        async with working(w):
+            await all_sent(w)
+        assert await w.value("SELECT parts FROM delivery") == 2
 
 
 async def test_an_exercise_is_marked_and_its_parts_are_priced(database: str) -> None:

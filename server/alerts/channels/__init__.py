@@ -25,6 +25,7 @@ class Push(msgspec.Struct, frozen=True):
     language: str | None
     line: str | None
     purpose: str = "alert"
+    code: str | None = None  # by which its person answers, where the alert is texted
 
     @property
     def thread(self) -> UUID:

@@ -133,12 +133,40 @@ CROSS JOIN LATERAL (
   SELECT p.language FROM person p
   WHERE p.operation_id = d.operation_id AND p.person_id = d.person_id OFFSET 0) p
 
+-- name: give_codes
+-- Gives their answer codes to those of an alert's people who are about to be texted.
+SELECT give_codes(t.alert_id, t.persons) FROM (
+  SELECT d.alert_id, array_agg(DISTINCT d.person_id ORDER BY d.person_id) AS persons
+  FROM unnest($1::uuid[]) AS c (delivery_id)
+  CROSS JOIN LATERAL (
+    SELECT d.alert_id, d.person_id, d.operation_id FROM delivery d
+    WHERE d.operation_id = current_operation() AND d.delivery_id = c.delivery_id
+      AND d.purpose IN ('alert', 'remind') OFFSET 0) d
+  WHERE NOT EXISTS (SELECT FROM answer_code k WHERE k.operation_id = d.operation_id
+                    AND k.alert_id = d.alert_id AND k.person_id = d.person_id)
+  GROUP BY d.alert_id ORDER BY d.alert_id) t
+
+-- name: stop_late
+-- Stops replies that are too late; what may have been sent is called unknown.
+UPDATE delivery
+SET state = CASE WHEN state = 'queued' AND coalesce(error, '') NOT LIKE 'unknown: %'
+            THEN 'stopped' ELSE 'unknown' END,
+    finished_at = clock_timestamp()
+WHERE operation_id = current_operation() AND alert_id IS NULL
+  AND expires_at <= clock_timestamp()
+  AND (state = 'queued' OR (state = 'sending' AND due_at <= clock_timestamp()))
+RETURNING delivery_id
+
 -- name: texts
 -- What to text for claimed deliveries: the number as it is now; none if the person lost it. A
 -- reply goes to the number it names.
 SELECT d.delivery_id, c.phone AS address, coalesce(al.severity, 'urgent') AS severity,
        coalesce(al.exercise, false) AS exercise, coalesce(d.expires_at, al.expires_at) AS expires_at,
-       coalesce(d.line, CASE WHEN d.purpose IN ('alert', 'remind') THEN al.sms_text END) AS line, d.purpose, p.language, d.error, moot(d) AS moot
+       coalesce(d.line, CASE WHEN d.purpose IN ('alert', 'remind') THEN al.sms_text END) AS line,
+       d.purpose, p.language, d.error, moot(d) AS moot,
+       CASE WHEN d.purpose IN ('alert', 'remind') THEN (
+         SELECT k.code FROM answer_code k WHERE k.operation_id = d.operation_id
+           AND k.alert_id = d.alert_id AND k.person_id = d.person_id) END AS code
 FROM unnest($1::uuid[]) AS t (delivery_id)
 CROSS JOIN LATERAL (
   SELECT * FROM delivery d

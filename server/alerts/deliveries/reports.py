@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from urllib.parse import parse_qsl
 from uuid import UUID
 
 import msgspec
 
 from server import log
-from server.alerts.channels.sms.reports import Received, Report, genuine, understand
+from server.alerts.channels.sms.reports import Report, understand
 from server.alerts.deliveries.progress import Progress
 from server.alerts.deliveries.store import SQL
 from server.db import Database, retried
 from server.errors import NotFound, Unauthenticated
+from server.gateways import genuine, received
 from server.texting import SmsRoute
 from server.web import Call, Endpoint, Reply
 
@@ -35,16 +35,16 @@ class Reports:
     def __init__(self, database: Database, routes: Sequence[SmsRoute], public_url: str) -> None:
         self._db = database
         self._routes = {r.name: r for r in routes}
-        self._public_url = public_url.rstrip("/")
+        self._public_url = public_url
         self._progress = Progress(database)
 
     async def take(self, call: Call) -> Reply:
         """Takes one report. Raises Unauthenticated, or NotFound for a text never sent so."""
         route = self._routes.get(call.path["route"])
-        received = self._received(call)
-        if route is None or not genuine(route, received):
+        request = received(self._public_url, call.target, call.headers, call.body or b"")
+        if route is None or not genuine(route, request):
             raise Unauthenticated("This is not signed by the gateway of a configured SMS route.")
-        report = understand(route, received)
+        report = understand(route, request)
         if report is None:
             LOGGER.info("report_passed_over", route=route.name)
             return Reply(TAKEN)
@@ -53,15 +53,6 @@ class Reports:
             if not await self._record(route.name, report):
                 raise NotFound("No text was sent under this id over this route.")
         return Reply(TAKEN)
-
-    def _received(self, call: Call) -> Received:
-        query = call.target.partition("?")[2]
-        return Received(
-            url=self._public_url + call.target,
-            query=dict(parse_qsl(query, keep_blank_values=True)),
-            headers=call.headers,
-            raw=call.body or b"",
-        )
 
     async def _record(self, route: str, report: Report) -> bool:
         """Writes what is new in it; whether there is such a text."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from server.db import named_sql
+from server.db import Database, named_sql, retried
 
 SQL = named_sql(__file__)
 PUSH_KINDS = ["fcm", "webpush"]
@@ -53,3 +53,21 @@ async def next_channels(
         return 0
     texts = await con.execute(SQL.insert_next_texts, alert_id, lane, persons, list(texted))
     return int(texts.rsplit(" ", 1)[1])
+
+
+@retried
+async def texts(db: Database, operation_id: int, deliveries: list[UUID]) -> list[Any]:
+    """What to text for claimed deliveries. Whoever is texted for the first time in an alert gets
+    the code to answer it with, on record before it is sent."""
+    async with db.transaction(operation_id) as con:
+        await con.execute(SQL.give_codes, deliveries)
+        rows: list[Any] = await con.fetch(SQL.texts, deliveries)
+        return rows
+
+
+async def stop_late(db: Database) -> int:
+    """Housekeeping: stops replies that can't be sent in time any more; how many."""
+    late = 0
+    for operation_id in await db.operations():
+        late += len(await db.fetch(operation_id, SQL.stop_late))
+    return late

@@ -71,7 +71,7 @@ class SmsChannel:
         valid_s = lifetime_s(push.expires_at)
         if valid_s <= 0:
             return held("the alert's time is over", 60.0)
-        words = text(push.language, push.line, push.exercise, push.purpose)
+        words = text(push.language, push.line, push.exercise, push.purpose, push.code)
         size = segments(words)
         if size.count > MOST_PARTS:
             return permanent(f"the text takes {size.count} messages, more than {MOST_PARTS}")
