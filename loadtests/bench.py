@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtests.harness import Bench, Figure, Row
-from loadtests.rows import checkins, claims, fanout, pushes, rollcall, roster, sizes
+from loadtests.rows import checkins, claims, fanout, pushes, queue, rollcall, roster, sizes
 from server import log
 from server.embedded import EmbeddedPostgres
 
@@ -31,6 +31,8 @@ ROWS: list[tuple[tuple[str, ...], Row]] = [
     (("push_vs_pyfcm_async",), pushes.against_pyfcm),
     (("push_vs_firebase_admin",), pushes.against_firebase),
     (("claim_vs_pgqueuer",), claims.measure),
+    (("claim_p99_flat",), queue.under_a_long_read),
+    (("recipients_flat", "recipients_50k_seconds"), queue.over_size),
     (("sse_vs_raw",), fanout.measure),
     (("phone_app_gzip_kb",), sizes.measure),
 ]

@@ -11,7 +11,6 @@ import contextlib
 import random
 import time
 from collections import defaultdict
-from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -26,8 +25,9 @@ from server.alerts.channels import Carried, Channel, Outcome, Push, permanent
 from server.alerts.channels.fcm import FcmChannel
 from server.alerts.channels.sms import SmsChannel
 from server.alerts.channels.webpush import WebPushChannel
+from server.alerts.deliveries.claims import Claims
 from server.alerts.deliveries.progress import Progress
-from server.alerts.deliveries.store import PUSH_KINDS, SQL
+from server.alerts.deliveries.store import LEASE, PUSH_KINDS, SQL
 from server.config import Settings
 from server.db import Database, retried
 from server.errors import Unavailable
@@ -35,7 +35,6 @@ from server.texting import sms_routes
 from server.vapid import PushHosts, contact, open_push_key
 
 LOGGER = log.get("sender")
-LEASE = timedelta(seconds=30)
 SEND_BY_S = 15.0  # after the claim; a request takes at most 10 s, which leaves 5 to record it
 BATCH = 500
 IDLE_S = 0.1
@@ -86,6 +85,7 @@ class Sender:
     def __init__(self, database: Database, channels: list[Channel], parallel: int) -> None:
         self._db = database
         self._channels = {c.name: c for c in channels}
+        self._claims = {c.name: Claims(database, c.name) for c in channels}
         self.ways = " and ".join(self._channels)
         self._parallel = parallel
         self._queue: asyncio.Queue[Ready] = asyncio.Queue()
@@ -120,6 +120,8 @@ class Sender:
             await _within(self._idle, FINISH_S)
         await self._flush()
         await self._progress.idle()
+        for claims in self._claims.values():
+            await claims.idle()
         for channel in self._channels.values():
             await channel.close()
 
@@ -136,22 +138,21 @@ class Sender:
                 await _within(self._stopping, pause)
 
     async def _claim(self) -> bool:
-        """Claims a batch if there is room for it. False when it is time to wait."""
-        open_channels = [n for n, c in self._channels.items() if c.held_s() <= 0]
-        if not open_channels or self._queue.qsize() > max(self._parallel, BATCH // 2):
-            return False
-        started = time.monotonic()
-        async with self._db.connection() as con:
-            rows = await con.fetch(
-                "SELECT * FROM claim_deliveries($1, $2, $3)", open_channels, BATCH, LEASE
-            )
-        claims = [_claimed(r, started + SEND_BY_S) for r in rows]
-        by_operation: defaultdict[int, list[Claimed]] = defaultdict(list)
-        for claim in claims:
-            by_operation[claim.operation_id].append(claim)
-        for operation_id, own in by_operation.items():
-            await self._load(operation_id, own)
-        return len(rows) == BATCH
+        """Claims a batch of each channel if there is room. False when it is time to wait."""
+        full = False
+        for name, channel in self._channels.items():
+            if channel.held_s() > 0 or self._queue.qsize() > max(self._parallel, BATCH // 2):
+                continue
+            started = time.monotonic()
+            rows = await self._claims[name].claim(BATCH, LEASE)
+            claims = [_claimed(r, started + SEND_BY_S) for r in rows]
+            by_operation: defaultdict[int, list[Claimed]] = defaultdict(list)
+            for claim in claims:
+                by_operation[claim.operation_id].append(claim)
+            for operation_id, own in by_operation.items():
+                await self._load(operation_id, own)
+            full = full or len(rows) == BATCH
+        return full
 
     async def _load(self, operation_id: int, claims: list[Claimed]) -> None:
         """Queues what to send; a delivery whose address has gone meanwhile has failed."""

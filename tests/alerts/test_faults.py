@@ -159,7 +159,7 @@ async def test_a_worker_killed_mid_send_leaves_its_deliveries_to_another(
         async with sending(w, channel(provider, tmp_path)):
             await asyncio.sleep(0.5)
             assert provider.stats().deliveries == tried, "not before the lease is over"
-            await w.sql("UPDATE delivery SET due_at = now()")
+            await w.sql("UPDATE delivery SET attempted_at = now() - interval '1 hour'")
             await until(w, REST, 0)
         assert provider.stats().deliveries == 30, "the same ids again, and all of them"
 

@@ -75,13 +75,14 @@ SET state = CASE WHEN error LIKE 'unknown: %' THEN 'unknown' ELSE 'stopped' END,
 WHERE operation_id = current_operation() AND alert_id = $1 AND state = 'queued'
 
 -- name: settle_deliveries
--- After the end: what came back unsent is stopped; what nobody knows of is called unknown.
+-- After the end: what came back unsent is stopped; what nobody knows of is called unknown. $2
+-- is the lease of a claim.
 UPDATE delivery
 SET state = CASE WHEN state = 'queued' AND coalesce(error, '') NOT LIKE 'unknown: %'
             THEN 'stopped' ELSE 'unknown' END,
     finished_at = clock_timestamp()
 WHERE operation_id = current_operation() AND alert_id = $1
-  AND (state = 'queued' OR (state = 'sending' AND due_at <= clock_timestamp()))
+  AND (state = 'queued' OR (state = 'sending' AND attempted_at <= clock_timestamp() - $2::interval))
 
 -- name: last_reminder
 -- The newest reminder of an alert, and how many seconds ago it was queued.
@@ -153,6 +154,15 @@ LEFT JOIN LATERAL (
   SELECT p.language FROM person p
   WHERE p.operation_id = d.operation_id AND p.person_id = d.person_id OFFSET 0) p ON true
 
+-- name: claim
+-- Takes up what is due on some channels, from its floors on; the attempt is then on record.
+SELECT * FROM claim_deliveries($1, $2, $3, $4::text::jsonb)
+
+-- name: lows
+-- The lowest live due time by open alert, and how far it may be believed.
+SELECT alert, low, began, oldest::text AS oldest, next::text AS next
+FROM delivery_lows($1, $2::text::jsonb)
+
 -- name: lock_deliveries
 -- Holds deliveries in the order of their ids; the next statement sees them as they are now.
 SELECT FROM (SELECT DISTINCT delivery_id FROM unnest($1::uuid[]) AS u (delivery_id) ORDER BY 1) u
@@ -198,12 +208,13 @@ UPDATE delivery d SET
                WHEN t.error IS NULL OR d.error LIKE 'unknown: %' THEN d.error
                ELSE t.error END,
   attempts = CASE WHEN t.tried THEN d.attempts ELSE d.attempts - 1 END
-FROM held t WHERE d.ctid = t.tid
+FROM held t WHERE d.ctid = t.tid AND d.ctid = ANY (ARRAY(SELECT h.tid FROM held h))
 
 -- name: addresses_alive
--- Notes that a provider took a message for these devices.
+-- Notes that a provider took a message for these devices, to the minute.
 UPDATE push_address SET accepted_at = clock_timestamp()
 WHERE operation_id = current_operation() AND device_id = ANY ($1::uuid[])
+  AND (accepted_at IS NULL OR accepted_at < clock_timestamp() - interval '1 minute')
 
 -- name: addresses_dead
 -- Marks addresses that a provider calls gone, unless the device has given a new one since.
@@ -259,7 +270,7 @@ UPDATE delivery d SET
   state = CASE WHEN d.attempts > 0 THEN 'accepted' ELSE d.state END,
   finished_at = CASE WHEN d.attempts > 0 THEN coalesce(d.finished_at, clock_timestamp())
                 ELSE d.finished_at END
-FROM held t WHERE d.ctid = t.tid
+FROM held t WHERE d.ctid = t.tid AND d.ctid = ANY (ARRAY(SELECT h.tid FROM held h))
 RETURNING d.delivery_id, d.alert_id, d.endpoint
 
 -- name: addresses_heard

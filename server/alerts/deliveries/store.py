@@ -1,12 +1,14 @@
 """Rows of deliveries."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from server.db import named_sql
 
 SQL = named_sql(__file__)
+LEASE = timedelta(seconds=30)  # of a claim
 PUSH_KINDS = ["fcm", "webpush"]
 
 
