@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     fcm_connections: int = Field(
         100, ge=1, le=1000, description="Most simultaneous connections to FCM."
     )
+    fcm_per_s: int = Field(
+        8000, ge=1, le=10_000, description="Most messages a second to FCM, of all workers."
+    )
     fcm_web_config: str | None = Field(
         None, description="Firebase web configuration (JSON) handed to phones."
     )

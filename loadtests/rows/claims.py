@@ -18,7 +18,8 @@ from loadtests.harness import Bench, Figure
 from loadtests.pushing import Outbox, outbox
 from server.alerts.deliveries.claims import Claims
 from server.alerts.deliveries.store import LEASE
-from server.alerts.sender import BATCH, Claimed, Told, write_outcomes
+from server.alerts.outcomes import Claimed, Told, write_outcomes
+from server.alerts.sender import BATCH
 
 JOBS = 10_000
 ROUNDS = 3

@@ -12,7 +12,8 @@ from server import db
 from server.alerts.deliveries.claims import Claims
 from server.alerts.deliveries.store import LEASE
 from server.alerts.opening import open_prepared, prepare
-from server.alerts.sender import BATCH, Claimed, Told, write_outcomes
+from server.alerts.outcomes import Claimed, Told, write_outcomes
+from server.alerts.sender import BATCH
 from tests.support.seed import Station, station
 
 JOBS = 800  # a round; as many a second is what promise 9 asks for

@@ -21,15 +21,17 @@ from prometheus_client import Counter as Metric
 from pyfcm.errors import FCMError
 
 from server import log
-from server.alerts.channels import Carried, Channel, Outcome, Push, permanent
+from server.alerts.channels import Channel, Outcome, Push, permanent
 from server.alerts.channels.fcm import FcmChannel
 from server.alerts.channels.sms import SmsChannel
+from server.alerts.channels.webpush import CONNECTIONS as WEBPUSH_CONNECTIONS
 from server.alerts.channels.webpush import WebPushChannel
 from server.alerts.deliveries.claims import Claims
 from server.alerts.deliveries.progress import Progress
-from server.alerts.deliveries.store import LEASE, PUSH_KINDS, SQL
+from server.alerts.deliveries.store import LEASE, SQL
+from server.alerts.outcomes import UNKNOWN, Claimed, Told, verdict, write_outcomes
 from server.config import Settings
-from server.db import Database, retried
+from server.db import Database
 from server.errors import Unavailable
 from server.texting import sms_routes
 from server.vapid import PushHosts, contact, open_push_key
@@ -40,22 +42,8 @@ BATCH = 500
 IDLE_S = 0.1
 FLUSH_S = 0.05
 FINISH_S = 4.0  # with the rest of the end it stays under 6 s
-UNKNOWN_WAIT_S = 15.0  # a phone's receipt may still settle what the provider did not answer
-LONGEST_WAIT_S = 60.0
 TEXTS_AT_ONCE = 32
 SENT = Metric("muster_push_total", "Tries handed to a provider", ["channel", "outcome"])
-
-
-class Claimed(msgspec.Struct, frozen=True):
-    """A delivery this process holds the lease of. `send_by` is monotonic time."""
-
-    operation_id: int
-    delivery_id: UUID
-    alert_id: UUID | None
-    channel: str
-    endpoint: str
-    attempt: int
-    send_by: float
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -64,19 +52,6 @@ class Ready(msgspec.Struct, frozen=True):
     claim: Claimed
     push: Push
     was_unknown: bool
-
-
-class Told(msgspec.Struct, frozen=True):
-    """An outcome to be written. `tried` is False where the claim is given back unused."""
-
-    claim: Claimed
-    state: str
-    wait_s: float
-    provider_id: str | None
-    error: str | None
-    dead_address: str | None = None
-    tried: bool = True
-    carried: Carried | None = None
 
 
 class Sender:
@@ -156,19 +131,21 @@ class Sender:
 
     async def _load(self, operation_id: int, claims: list[Claimed]) -> None:
         """Queues what to send; a delivery whose address has gone meanwhile has failed."""
-        found: dict[UUID, Any] = {}
-        for texts, sql in ((False, SQL.pushes), (True, SQL.texts)):
-            own = [c.delivery_id for c in claims if (c.channel == SmsChannel.name) == texts]
-            rows = await self._db.fetch(operation_id, sql, own) if own else []
-            found.update((r["delivery_id"], r) for r in rows)
+        by_channel: defaultdict[str, list[Claimed]] = defaultdict(list)
         for claim in claims:
-            row = found.get(claim.delivery_id)
-            if row is None:
-                self._tell(claim, permanent(_GONE[claim.channel == SmsChannel.name]), None)
-            elif row["moot"]:
-                self._told.append(Told(claim, "stopped", 0.0, None, ANSWERED, tried=False))
-            else:
-                self._queue.put_nowait(_ready(claim, row))
+            by_channel[claim.channel].append(claim)
+        for name, own in by_channel.items():
+            sql, gone = _LOADS[name]
+            rows = await self._db.fetch(operation_id, sql, [c.delivery_id for c in own])
+            found = {r["delivery_id"]: r for r in rows}
+            for claim in own:
+                row = found.get(claim.delivery_id)
+                if row is None:
+                    self._tell(claim, permanent(gone), None)
+                elif row["moot"]:
+                    self._told.append(Told(claim, "stopped", 0.0, None, ANSWERED, tried=False))
+                else:
+                    self._queue.put_nowait(_ready(claim, row))
 
     async def _send_forever(self) -> None:
         while True:
@@ -244,58 +221,13 @@ class Sender:
                 self._progress.touch(operation_id, alert_id)
 
 
-UNKNOWN = "unknown: "
 ANSWERED = "answered meanwhile"
-_GONE = ("the device has no push address any more", "the person has no such number any more")
-
-
-def verdict(outcome: Outcome, attempt: int, again: bool, chance: float) -> tuple[str, float]:
-    """The state a delivery goes to, and the seconds until it may be claimed again.
-
-    Transient failures wait twice as long each time; an unknown outcome waits for a receipt
-    and is tried once more (`again`: this was that try). `chance` (0..1) spreads the waits.
-    """
-    if outcome.kind == "accepted":
-        return "accepted", 0.0
-    if outcome.kind in ("permanent", "endpoint_dead"):
-        return "failed", 0.0
-    if outcome.kind == "unknown":
-        return (
-            ("unknown", 0.0)
-            if again
-            else ("queued", max(UNKNOWN_WAIT_S, outcome.retry_after or 0.0))
-        )
-    wait = min(2.0 ** min(attempt - 1, 10), LONGEST_WAIT_S)
-    return "queued", max(wait, outcome.retry_after or 0.0) * (1 + 0.25 * chance)
-
-
-@retried
-async def write_outcomes(db: Database, operation_id: int, told: list[Told]) -> None:
-    """One transaction: the deliveries' states, and what was learnt of their addresses."""
-    rows = [
-        (
-            *(t.claim.delivery_id, t.claim.attempt, t.state, t.wait_s, t.provider_id, t.error),
-            *(t.tried, *_carried(t.carried)),
-        )
-        for t in told
-    ]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    pushed = [t for t in told if t.claim.channel in PUSH_KINDS]
-    accepted = [UUID(t.claim.endpoint) for t in pushed if t.state == "accepted"]
-    dead = [t for t in pushed if t.dead_address is not None]
-    async with db.transaction(operation_id) as con:
-        await con.execute(SQL.lock_deliveries, columns[0])
-        await con.execute(SQL.write_outcomes, *columns)
-        if accepted:
-            await con.execute(SQL.addresses_alive, sorted(accepted))
-        if dead:
-            devices = [UUID(t.claim.endpoint) for t in dead]
-            addresses = [t.dead_address for t in dead]
-            await con.execute(SQL.addresses_dead, devices, addresses, [t.error for t in dead])
-
-
-def _carried(carried: Carried | None) -> tuple[Any, ...]:
-    return (None,) * 4 if carried is None else msgspec.structs.astuple(carried)
+_NO_DEVICE = "the device has no push address any more"
+_LOADS = {
+    "fcm": (SQL.pushes, _NO_DEVICE),
+    "webpush": (SQL.pushes, _NO_DEVICE),
+    "sms": (SQL.texts, "the person has no such number any more"),
+}
 
 
 def _put_back(claim: Claimed, wait_s: float = 0.0) -> Told:
@@ -338,26 +270,31 @@ async def _within(event: asyncio.Event, seconds: float) -> None:
 
 
 async def open_senders(database: Database, settings: Settings) -> list[Sender]:
-    """A sender for push and, with SMS routes, one for texts, so that neither waits for the other.
+    """A sender for each channel there is, so that none waits for another.
 
     Credentials that can't be read are an error in the log and leave pushes queued, on record
     and shown as such: alerts must still open and be counted.
     """
-    channels: list[Channel] = []
+    channels: list[tuple[Channel, int]] = []
     if settings.fcm_credentials is not None:
         try:
-            fcm = FcmChannel(settings.fcm_credentials, settings.fcm_url, settings.fcm_connections)
-            channels.append(fcm)
+            channels.append((_fcm(settings), settings.fcm_connections))
         except (FCMError, ValueError, OSError) as error:
             LOGGER.error("fcm_unusable", kind=type(error).__name__)
     hosts = PushHosts(settings.webpush_hosts)
-    channels.append(WebPushChannel(open_push_key(settings), contact(settings), hosts))
-    senders = [Sender(database, channels, settings.fcm_connections)]
+    web = WebPushChannel(open_push_key(settings), contact(settings), hosts)
+    channels.append((web, WEBPUSH_CONNECTIONS))
     routes = sms_routes(settings)
     if routes:
         sms = SmsChannel(routes, settings.public_url, partial(_spent, database))
-        senders.append(Sender(database, [sms], TEXTS_AT_ONCE))
-    return senders
+        channels.append((sms, TEXTS_AT_ONCE))
+    return [Sender(database, [channel], parallel) for channel, parallel in channels]
+
+
+def _fcm(settings: Settings) -> FcmChannel:
+    assert settings.fcm_credentials is not None  # noqa: S101 - the caller has looked
+    args = (settings.fcm_credentials, settings.fcm_url, settings.fcm_connections)
+    return FcmChannel(*args, settings.fcm_per_s)
 
 
 async def _spent(database: Database) -> dict[str, int]:

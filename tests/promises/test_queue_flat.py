@@ -21,7 +21,7 @@ from server.alerts.deliveries import claims
 from server.alerts.deliveries.claims import Claims
 from server.alerts.deliveries.floors import Floors
 from server.alerts.deliveries.store import LEASE
-from server.alerts.sender import Claimed, Told, write_outcomes
+from server.alerts.outcomes import Claimed, Told, write_outcomes
 from tests.promises.places import LONG
 from tests.support.seed import Station, station
 
@@ -159,7 +159,9 @@ async def test_what_another_worker_gave_back_or_left_behind_is_claimed(place: St
     async with place.database.connection() as other:
         await other.execute("BEGIN")
         args = (["fcm"], 5, LEASE, "{}")
-        taken = await other.fetch("SELECT * FROM claim_deliveries($1, $2, $3, $4::text::jsonb)", *args)
+        taken = await other.fetch(
+            "SELECT * FROM claim_deliveries($1, $2, $3, $4::text::jsonb)", *args
+        )
         assert len(taken) == 5
         await pump(place, alert_id, own, 3)
         await asyncio.sleep(claims.LEARN_EVERY_S)
