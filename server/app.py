@@ -28,9 +28,9 @@ from server.checkin.actions import Collector
 from server.config import Settings
 from server.db import Database
 from server.hub import Hub
+from server.mailing import served
 from server.supervise import Supervisor, stop_on_signals
 from server.system import System
-from server.texting import sms_routes, texted
 from server.vapid import open_push_key
 from server.vault import open_vault
 from server.web import Endpoint, Shell
@@ -51,7 +51,7 @@ class Api:
         self.collector = Collector(self.db, self.hub.wake)
         vault = open_vault(settings)
         self.endpoints: list[Endpoint] = [
-            *server.checkin.routes.endpoints(self.db, self.collector, texted(sms_routes(settings))),
+            *server.checkin.routes.endpoints(self.db, self.collector, served(settings)),
             *server.people.routes.endpoints(self.db, self.auth, settings, vault),
             *server.alerts.routes.endpoints(self.db, self.auth, settings),
             *server.hub.endpoints(self.hub, self.auth),

@@ -10,8 +10,8 @@ from server.alerts import sender
 from server.config import Settings
 from server.db import Database
 from server.jobs import Runner
+from server.mailing import served
 from server.supervise import Supervisor, every, forever, stop_on_signals
-from server.texting import sms_routes, texted
 
 IDLE_S = 0.1
 RUNNERS = 3  # jobs at once: a large opening must not hold up another one
@@ -24,7 +24,7 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     stop_on_signals(supervisor)
     database = Database(dsn, settings.pool_size)
     await database.open()
-    runner = Runner(database, server.alerts.jobs.handlers(database, texted(sms_routes(settings))))
+    runner = Runner(database, server.alerts.jobs.handlers(database, served(settings)))
     senders = await sender.open_senders(database, settings)
     names = [f"jobs {n}" for n in range(RUNNERS)]
     supervisor.on_stop("stop claiming", partial(_each, [s.stop_claiming for s in senders]), 1)

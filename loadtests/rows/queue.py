@@ -94,9 +94,8 @@ async def _opened(bench: Bench, people: int) -> float:
         con = await asyncpg.connect(database.dsn)
         await con.execute("VACUUM ANALYZE")
         await con.close()
-        took = []
-        for _ in range(5 if people < 10_000 else 1):  # a small one is soon lost in the noise
-            took.append(await _once(database, place, people))
+        rounds = range(5 if people < 10_000 else 1)  # a small one is soon lost in the noise
+        took = [await _once(database, place, people) for _ in rounds]
         return statistics.median(took)
     finally:
         await database.close()

@@ -13,7 +13,6 @@ import time
 from collections import defaultdict
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -22,6 +21,9 @@ from pyfcm.errors import FCMError
 
 from server import log
 from server.alerts.channels import Channel, Outcome, Push, permanent
+from server.alerts.channels.duty import THREADS, DutyChannel
+from server.alerts.channels.email import CONNECTIONS as RELAY_CONNECTIONS
+from server.alerts.channels.email import EmailChannel
 from server.alerts.channels.fcm import FcmChannel
 from server.alerts.channels.sms import SmsChannel
 from server.alerts.channels.webpush import CONNECTIONS as WEBPUSH_CONNECTIONS
@@ -33,6 +35,7 @@ from server.alerts.outcomes import UNKNOWN, Claimed, Told, verdict, write_outcom
 from server.config import Settings
 from server.db import Database
 from server.errors import Unavailable
+from server.mailing import relay
 from server.texting import sms_routes
 from server.vapid import PushHosts, contact, open_push_key
 
@@ -227,6 +230,8 @@ _LOADS = {
     "fcm": (SQL.pushes, _NO_DEVICE),
     "webpush": (SQL.pushes, _NO_DEVICE),
     "sms": (SQL.texts, "the person has no such number any more"),
+    "email": (SQL.emails, "the person has no e-mail address any more"),
+    "duty": (SQL.duties, "there is no such message any more"),
 }
 
 
@@ -288,6 +293,13 @@ async def open_senders(database: Database, settings: Settings) -> list[Sender]:
     if routes:
         sms = SmsChannel(routes, settings.public_url, partial(_spent, database))
         channels.append((sms, TEXTS_AT_ONCE))
+    mail = relay(settings)
+    if mail is not None:
+        channels.append((EmailChannel(mail), RELAY_CONNECTIONS))
+    if settings.duty_urls is not None:
+        urls = settings.duty_urls.get_secret_value()
+        desk = await asyncio.to_thread(DutyChannel, urls)  # apprise loads its plugins
+        channels.append((desk, THREADS))
     return [Sender(database, [channel], parallel) for channel, parallel in channels]
 
 

@@ -150,3 +150,22 @@ GRANT CREATE ON SCHEMA public TO muster_definer;
 ALTER FUNCTION claim_deliveries(text[], int, interval, jsonb) OWNER TO muster_definer;
 ALTER FUNCTION delivery_lows(text[], jsonb) OWNER TO muster_definer;
 REVOKE CREATE ON SCHEMA public FROM muster_definer;
+
+-- Whether e-mail to an address goes out: `served` names '@' where there is a relay.
+CREATE FUNCTION mail_served(email text, served text[]) RETURNS boolean
+  LANGUAGE sql IMMUTABLE
+  AS $$ SELECT email IS NOT NULL AND '@' = ANY (served)
+               AND email ~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$' $$;
+
+-- The best way to each of some persons now: push, sms, email, warden or none. `texted` are the
+-- prefixes of served numbers, and '@' where e-mail goes out.
+CREATE OR REPLACE FUNCTION reach_of(persons int[], texted text[])
+  RETURNS TABLE (person_id int, reach text)
+  LANGUAGE sql STABLE
+  AS $$ SELECT r.person_id,
+               CASE WHEN r.reach = 'push' OR cardinality(texted) = 0 THEN r.reach
+                    WHEN text_rank(r.person_id, texted) IS NOT NULL THEN 'sms'
+                    WHEN mail_served(p.email, texted) THEN 'email'
+                    ELSE r.reach END
+        FROM reach_of(persons) r
+        JOIN person p ON p.operation_id = current_operation() AND p.person_id = r.person_id $$;

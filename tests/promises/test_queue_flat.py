@@ -214,8 +214,9 @@ async def test_an_alert_that_is_not_open_yet_is_in_nobodys_way(place: Station) -
 
 async def test_what_is_too_late_is_stopped_by_the_claim_that_meets_it(place: Station) -> None:
     sql = (
-        "INSERT INTO delivery (operation_id, channel, endpoint, lane, purpose, line, expires_at, state,"
-        " attempted_at, attempts, error) VALUES (current_operation(), 'fcm', $1, 1, 'reply', 'x',"
+        "INSERT INTO delivery (operation_id, channel, endpoint, lane, purpose, line, expires_at,"
+        " state, attempted_at, attempts, error)"
+        " VALUES (current_operation(), 'fcm', $1, 1, 'reply', 'x',"
         " now() + $2::float8 * interval '1 s', $3, now() - interval '1 hour', 1, $4)"
     )
     rows = [
