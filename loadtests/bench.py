@@ -18,7 +18,17 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtests.harness import Bench, Figure, Row
-from loadtests.rows import checkins, claims, fanout, handing, pushes, rollcall, roster, sizes
+from loadtests.rows import (
+    checkins,
+    claims,
+    fanout,
+    handing,
+    pushes,
+    queue,
+    rollcall,
+    roster,
+    sizes,
+)
 from server import log
 from server.embedded import EmbeddedPostgres
 
@@ -32,6 +42,8 @@ ROWS: list[tuple[tuple[str, ...], Row]] = [
     (("push_vs_firebase_admin", "push_vs_firebase_admin_100ms"), pushes.against_firebase),
     (("handed_50k_seconds",), handing.measure),
     (("claim_vs_pgqueuer",), claims.measure),
+    (("claim_p99_flat",), queue.under_a_long_read),
+    (("recipients_flat", "recipients_50k_seconds"), queue.over_size),
     (("sse_vs_raw",), fanout.measure),
     (("phone_app_gzip_kb",), sizes.measure),
 ]

@@ -31,9 +31,10 @@ from server.checkin.actions import Collector
 from server.config import Settings
 from server.db import Database
 from server.hub import Hub
+from server.mailing import served
 from server.supervise import Supervisor, stop_on_signals
 from server.system import System
-from server.texting import sms_routes, texted
+from server.texting import sms_routes
 from server.vapid import open_push_key
 from server.vault import open_vault
 from server.web import Endpoint, Shell
@@ -60,7 +61,7 @@ class Api:
         vault = open_vault(settings)
         routes = sms_routes(settings)
         self.endpoints: list[Endpoint] = [
-            *server.checkin.routes.endpoints(self.db, self.collector, texted(routes)),
+            *server.checkin.routes.endpoints(self.db, self.collector, served(settings)),
             *server.checkin.sms.routes.endpoints(
                 self.db, routes, settings.public_url, self.hub.wake
             ),

@@ -12,8 +12,9 @@ from server.checkin.sms.understanding import Understanding
 from server.config import Settings
 from server.db import Database
 from server.jobs import Runner
+from server.mailing import served
 from server.supervise import Supervisor, every, forever, stop_on_signals
-from server.texting import numbers, sms_routes, texted
+from server.texting import numbers, sms_routes
 from server.vault import open_vault
 
 IDLE_S = 0.1
@@ -29,7 +30,7 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     database = Database(dsn, settings.pool_size)
     await database.open()
     routes = sms_routes(settings)
-    runner = Runner(database, server.alerts.jobs.handlers(database, texted(routes)))
+    runner = Runner(database, server.alerts.jobs.handlers(database, served(settings)))
     texts = Understanding(database, open_vault(settings), numbers(routes))
     senders = await sender.open_senders(database, settings)
     names = [f"jobs {n}" for n in range(RUNNERS)]

@@ -21,17 +21,19 @@ from server.alerts.store import SQL
 from server.auth import Principal, Scope
 from server.db import Database
 from server.people.asking import sample_code
-from server.texting import SmsRoute, texted
+from server.texting import SmsRoute
 
 MOST_LISTED = 500
 _NO_SMS = Segments("", 0, 0)
 
 
 class Ways(msgspec.Struct, frozen=True):
-    """What carries messages: connections to the push provider, and SMS routes."""
+    """What carries messages: connections to the push provider, SMS routes; and what is `served`
+    by all ways but push."""
 
     connections: int
     sms: tuple[SmsRoute, ...] = ()
+    served: tuple[str, ...] = ()
 
 
 class Texting(msgspec.Struct, frozen=True):
@@ -65,7 +67,7 @@ async def preview(
         within = audiences.within(who, scope)
         rows = await con.fetch(SQL.audience, *chosen.args(body.incident_id, within))
         ids = [r["person_id"] for r in rows]
-        served = list(texted(ways.sms))
+        served = list(ways.served)
         groups = await con.fetch(SQL.preview_groups, ids, served)
         lost = await con.fetch(SQL.unreachable, ids, MOST_LISTED, served)
         everybody = body.severity == "life_safety"

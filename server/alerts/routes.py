@@ -26,8 +26,9 @@ from server.auth import Authenticator
 from server.config import Settings
 from server.db import Database
 from server.errors import Forbidden
+from server.mailing import served
 from server.paging import Page
-from server.texting import sms_routes, texted
+from server.texting import sms_routes
 from server.web import Call, Endpoint, Reply, plausible
 
 ONE = "/v1/alerts/{alert_id}"
@@ -52,7 +53,7 @@ class Alerts:
     def __init__(self, database: Database, ways: Ways) -> None:
         self._db = database
         self._ways = ways
-        self._texted = texted(ways.sms)
+        self._texted = ways.served
 
     async def post(self, call: Call) -> Reply:
         """Puts an alert on record; it opens within seconds."""
@@ -117,14 +118,14 @@ class Alerts:
 
 def endpoints(database: Database, auth: Authenticator, settings: Settings) -> list[Endpoint]:
     """The calls of this room. Raises ValueError for SMS routes that cannot be read."""
-    sms = sms_routes(settings)
+    sms, own = sms_routes(settings), served(settings)
     return [
-        *_alerts(Alerts(database, Ways(settings.fcm_connections, sms))),
+        *_alerts(Alerts(database, Ways(settings.fcm_connections, sms, own))),
         *incidents.endpoints(database),
         *deliveries.endpoints(database),
         *reports.endpoints(database, sms, settings.public_url),
-        *members.endpoints(database, auth, texted(sms)),
-        *escalation.endpoints(database, texted(sms)),
+        *members.endpoints(database, auth, own),
+        *escalation.endpoints(database, own),
     ]
 
 

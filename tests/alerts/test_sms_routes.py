@@ -9,16 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from server.alerts.channels.sms.routes import (
+from server.alerts.channels.pacing import (
     FAILURES,
     FIRST_PAUSE_S,
     LONGEST_HOLD_S,
-    NUMBER_EVERY_S,
     Bucket,
     Circuit,
-    Fleet,
-    ranked,
 )
+from server.alerts.channels.sms.routes import NUMBER_EVERY_S, Fleet, ranked
 from server.config import Settings
 from server.texting import SmsRoute, sms_routes, texted
 

@@ -100,6 +100,17 @@ def held(reason: str, wait_s: float) -> Outcome:
     return Outcome("held", reason=reason, retry_after=wait_s)
 
 
+class Health(msgspec.Struct, frozen=True):
+    """What one process knows of a way out. `why` it is held for `held_s` seconds: gate (it asked
+    for a pause), circuit (it failed in a row), cap or rate; None where it is not."""
+
+    held_s: float = 0.0
+    why: str | None = None
+    failures: int = 0
+    per_s: float | None = None
+    spent_micro: int | None = None
+
+
 class Channel(Protocol):
     """One way out, with its own gate before the provider."""
 

@@ -78,5 +78,24 @@ def text(
     return f"{mark} {mark} {mark}: {body} ({mark})"
 
 
+def letter(
+    language: str | None, line: str | None, exercise: bool, purpose: str = "alert"
+) -> tuple[str, str]:
+    """Subject and body of an e-mail. The subject is always the neutral line: it is read in lists,
+    over shoulders, and by mail servers."""
+    title, neutral = notification(language, None, exercise, purpose)
+    subject = neutral if exercise else f"{title}: {neutral}"
+    return subject, text(language, line, exercise, purpose)
+
+
+def desk(alert_id: str | None, line: str | None, exercise: bool) -> tuple[str, str]:
+    """Title and body for the duty desk's own channels, in English; an alert by its opaque id."""
+    what = line or (f"alert {alert_id} needs the duty desk." if alert_id else "Look at the desk.")
+    if not exercise:
+        return TITLE, f"{TITLE}: {what}"
+    mark = EXERCISE["en"]
+    return f"{TITLE} - {mark}", f"{mark} {mark} {mark}: {TITLE}: {what} ({mark})"
+
+
 def _code(language: str | None) -> str:
     return (language or "en").split("-")[0].lower()

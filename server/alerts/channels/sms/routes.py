@@ -5,23 +5,17 @@ from the record.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 import msgspec
 
+from server.alerts.channels.pacing import Bucket, Circuit, Clock
 from server.texting import SmsRoute
 
-FAILURES = 3  # in a row: the route is passed over
-FIRST_PAUSE_S = 30.0
-LONGEST_PAUSE_S = 300.0
-PROBE_S = 10.0  # a probe that hangs must not keep a route away for good
 NUMBER_EVERY_S = 5.0  # one number gets no more than one text in this time
-LONGEST_HOLD_S = 120.0
 CAP_HOLD_S = 60.0
 _MOST_NUMBERS = 50_000
-
-Clock = Callable[[], float]
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -44,84 +38,6 @@ def ranked(routes: Sequence[SmsRoute], number: str) -> list[list[SmsRoute]]:
     serving = [r for r in routes if any(number.startswith(p) for p in r.prefixes)]
     ordered = sorted(serving, key=lambda r: (rank(r), r.name))
     return [list(equals) for _, equals in groupby(ordered, key=rank)]
-
-
-class Bucket:
-    """`per_s` tokens a second, at most `burst` saved up. A text may borrow for its parts."""
-
-    def __init__(self, per_s: float, burst: float, clock: Clock) -> None:
-        self._per_s, self._burst, self._clock = per_s, max(burst, 1.0), clock
-        self._level, self._at = self._burst, clock()
-        self._promised = self._at
-
-    def level(self) -> float:
-        """Tokens there are; below 0 while borrowed ones come in."""
-        now = self._clock()
-        self._level = min(self._burst, self._level + (now - self._at) * self._per_s)
-        self._at = now
-        return self._level
-
-    def free(self) -> bool:
-        """Whether a text may go now."""
-        return self.level() >= 1.0 - 1e-9
-
-    def take(self, tokens: int) -> None:
-        """Takes tokens, also such as are not there yet."""
-        self._level = self.level() - tokens
-
-    def give_back(self, tokens: int) -> None:
-        """What was taken for a text that never went."""
-        self._level = min(self._burst, self.level() + tokens)
-
-    def promise(self, tokens: int) -> float:
-        """Seconds until the turn of one more who waits; each gets a later turn."""
-        now = self._clock()
-        soonest = now + max(0.0, (1.0 - self.level()) / self._per_s)
-        turn = max(soonest, self._promised)
-        self._promised = min(turn, now + LONGEST_HOLD_S) + tokens / self._per_s
-        return min(turn - now, LONGEST_HOLD_S)
-
-
-class Circuit:
-    """Health of a route: after failures in a row it is passed over, then tried with one text."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._in_row, self._pause_s = 0, FIRST_PAUSE_S
-        self._opens_at = 0.0
-        self._on_trial = False
-
-    def wait_s(self) -> float:
-        """Seconds until the route may be used; 0: now."""
-        return max(0.0, self._opens_at - self._clock())
-
-    def used(self) -> None:
-        """A text goes out; while the route is on trial no other does for a while."""
-        if self._in_row >= FAILURES:
-            self._opens_at, self._on_trial = self._clock() + PROBE_S, True
-
-    def succeeded(self) -> None:
-        """The route took, or judged, a text."""
-        self._in_row, self._pause_s, self._opens_at = 0, FIRST_PAUSE_S, 0.0
-        self._on_trial = False
-
-    def failed(self, retry_after: float | None = None) -> None:
-        """It took nothing, or did not answer. What it asks for is granted at once.
-
-        Texts that were under way when the pause began say nothing new: only a failed trial
-        makes the next pause longer.
-        """
-        self._in_row += 1
-        if retry_after is not None:
-            self._in_row = max(self._in_row, FAILURES)
-        if self._in_row < FAILURES:
-            return
-        known = self.wait_s() > 0 and not self._on_trial
-        self._on_trial = False
-        pause = max(0.0 if known else self._pause_s, min(retry_after or 0.0, LONGEST_PAUSE_S))
-        self._opens_at = max(self._opens_at, self._clock() + pause)
-        if not known:
-            self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
 
 
 class Way:
