@@ -61,7 +61,7 @@ WHERE position.event_at < excluded.event_at
 
 -- name: alert_head
 -- What the board says of the alert itself; nothing for one that does not exist.
-SELECT a.alert_id, a.state, a.late, a.at_close, a.counts_from, now() AS as_of, h.seq
+SELECT a.alert_id, a.exercise, a.state, a.late, a.at_close, a.counts_from, now() AS as_of, h.seq
 FROM alert a CROSS JOIN stream_head h
 WHERE a.operation_id = current_operation() AND a.alert_id = $1
 
