@@ -166,6 +166,10 @@ async def test_the_sponsor_answers_for_all_by_their_number(database: str) -> Non
         await t.text(ANN, f"SAFE 4 {code}")
         assert [await t.status(alert_id, n) for n in (0, 5, 6, 7)] == ["safe"] * 4
         assert (await t.replies())[-1] == f"Recorded: SAFE {code} for all 4 of your family."
+        await t.text(BEN, f"SAFE 4 {await t.code(alert_id, 1)}")
+        assert (await t.replies())[-1].startswith("Recorded: SAFE"), "nobody else is asked for"
+        await t.text(STRANGER, f"SAFE 4 {await t.code(alert_id, 5)}")
+        assert await t.status(alert_id, 1) == "safe"
 
 
 async def test_one_number_of_several(database: str) -> None:
