@@ -8,6 +8,7 @@ import server.alerts.jobs
 from server import hub
 from server.alerts import sender
 from server.alerts.deliveries.store import stop_late
+from server.checkin.sms.store import drop_old_codes
 from server.checkin.sms.understanding import Understanding
 from server.config import Settings
 from server.db import Database
@@ -43,6 +44,8 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
         supervisor.run(name, forever(name, turn, IDLE_S))
     for own in senders:
         supervisor.run(f"deliveries by {own.ways}", own.run())
+    codes = every("drop old codes", TRIM_S, partial(drop_old_codes, database))
+    supervisor.run("drop old codes", codes)
     late = every("stop late replies", LATE_S, partial(stop_late, database))
     supervisor.run("stop late replies", late)
     supervisor.run("trim events", every("trim events", TRIM_S, partial(hub.trim_events, database)))

@@ -46,6 +46,7 @@ NEUTRAL = {
 }  # query parameters that name nothing
 STREAM = "GET /v1/stream"
 GATEWAYS = "/v1/inbound/"  # no caller of an operation: each proves itself to its own route's secret
+_PROGRESS = "SELECT FROM event WHERE kind = 'delivery'"
 TABLES = """
     SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE c.relkind IN ('r', 'p') AND a.attname = 'operation_id' AND NOT a.attisdropped
@@ -192,6 +193,9 @@ async def _roll_call(land: Land, database: db.Database) -> None:
     deliveries = (await call("admin", "GET", f"{one}/deliveries"))["items"]
     names["delivery"] = next(d["delivery_id"] for d in deliveries if d["person"]["ref"][-1] == "3")
     await call("phone", "POST", "/v1/receipts", {"items": [receipt(names["delivery"])]})
+    async with asyncio.timeout(30):  # the hint that it moved comes half a second later
+        while not await database.fetch(land.operation_id, _PROGRESS):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     page = await call("admin", "GET", "/v1/people?limit=1")
     names["cursor"] = httpx.URL(page["next"]).params["cursor"]
     await _texts_in(land, database)
