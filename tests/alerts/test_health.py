@@ -187,8 +187,10 @@ async def test_silent_phones_are_counted_by_area_and_category_and_listed(databas
         assert (told["phones"], told["silent"]) == (3, 2)
         counted = {(g["area"], g["category"]): (g["phones"], g["silent"]) for g in told["by_area"]}
         assert counted == {
-            ("KE-N1", "national"): (1, 1), ("KE-S", "international"): (1, 1), ("KE-S", "local"): (1, 0),
-        }  # fmt: skip
+            ("KE-N1", "national"): (1, 1),
+            ("KE-S", "international"): (1, 1),
+            ("KE-S", "local"): (1, 0),
+        }
         assert Counter(i["person"]["ref"] for i in told["items"]) == Counter("AB")
         first = await fetched(w, "/v1/phones/silent?limit=1")
         second = await fetched(w, first["next"])
@@ -219,6 +221,7 @@ async def test_a_route_at_its_cap_says_so(database: str) -> None:
 async def test_two_workers_share_fcms_rate(database: str, tmp_path: Path) -> None:
     async with world(database) as w, FcmServer() as fcm:
         ways = [channel(fcm, tmp_path) for _ in range(2)]
-        for own in ways * 2:
-            await Pulse(w.db, [own], Meter()).beat()
-        assert [own.health()[""].per_s for own in ways] == [2000, 2000], "four signs of life"
+        pulses = [Pulse(w.db, [own], Meter()) for own in ways]
+        for pulse in pulses * 2:
+            await pulse.beat()
+        assert [own.health()[""].per_s for own in ways] == [4000, 4000]
