@@ -26,13 +26,15 @@ import server.hub
 import server.people.routes
 import server.people.tree.board
 from server import errors, log, openapi, web
+from server.alerts.health.alarms import EVERY_S as ALARMS_S
+from server.alerts.health.alarms import Alarms
 from server.auth import Authenticator, keep_last_seen
 from server.checkin.actions import Collector
 from server.config import Settings
 from server.db import Database
 from server.hub import Hub
 from server.mailing import served
-from server.supervise import Supervisor, stop_on_signals
+from server.supervise import Supervisor, every, stop_on_signals
 from server.system import System
 from server.texting import sms_routes
 from server.vapid import open_push_key
@@ -208,6 +210,8 @@ async def run_api(settings: Settings, dsn: str, listener: socket.socket) -> bool
     supervisor.on_stop("answer reports", api.collector.idle, 5)
     supervisor.on_stop("close pools", api.db.close, 4)
     supervisor.run("hub", api.hub.run())
+    alarms = Alarms(api.db, settings.duty_urls is not None)
+    supervisor.run("alarms", every("alarms", ALARMS_S, alarms.look))
     supervisor.run("last seen", keep_last_seen(api.auth))
     serving.add_done_callback(lambda _: supervisor.stop("http server ended"))
     return await supervisor.until_stopped()

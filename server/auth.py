@@ -59,6 +59,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "inbound.read": _READERS,
     "help.read": _READERS,
     "help.close": _STAFF,
+    "channel.read": _READERS,
+    "phone.read": _READERS,
     "incident.read": _READERS,
     "incident.write": _STAFF,
     "stream.read": _READERS | {"warden"},

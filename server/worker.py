@@ -8,6 +8,11 @@ import server.alerts.jobs
 from server import hub
 from server.alerts import sender
 from server.alerts.deliveries.store import stop_late
+from server.alerts.health.alarms import EVERY_S as ALARMS_S
+from server.alerts.health.alarms import Alarms
+from server.alerts.health.meter import Meter
+from server.alerts.health.pulse import EVERY_S as PULSE_S
+from server.alerts.health.pulse import Pulse
 from server.checkin.sms.store import drop_old_codes
 from server.checkin.sms.understanding import Understanding
 from server.config import Settings
@@ -33,7 +38,9 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     routes = sms_routes(settings)
     runner = Runner(database, server.alerts.jobs.handlers(database, served(settings)))
     texts = Understanding(database, open_vault(settings), numbers(routes))
-    senders = await sender.open_senders(database, settings)
+    meter = Meter()
+    senders = await sender.open_senders(database, settings, meter)
+    pulse = Pulse(database, [c for s in senders for c in s.channels], meter)
     names = [f"jobs {n}" for n in range(RUNNERS)]
     turns = [(name, runner.turn) for name in names] + [("texts in", texts.turn)]
     supervisor.on_stop("stop claiming", partial(_each, [s.stop_claiming for s in senders]), 1)
@@ -48,6 +55,9 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     supervisor.run("drop old codes", codes)
     late = every("stop late replies", LATE_S, partial(stop_late, database))
     supervisor.run("stop late replies", late)
+    supervisor.run("sign of life", every("sign of life", PULSE_S, pulse.beat))
+    alarms = Alarms(database, settings.duty_urls is not None)
+    supervisor.run("alarms", every("alarms", ALARMS_S, alarms.look))
     supervisor.run("trim events", every("trim events", TRIM_S, partial(hub.trim_events, database)))
     return await supervisor.until_stopped()
 

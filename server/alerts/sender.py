@@ -32,6 +32,7 @@ from server.alerts.channels.webpush import WebPushChannel
 from server.alerts.deliveries.claims import Claims
 from server.alerts.deliveries.progress import Progress
 from server.alerts.deliveries.store import LEASE, SQL, texts
+from server.alerts.health.meter import Meter
 from server.alerts.outcomes import UNKNOWN, Claimed, Told, verdict, write_outcomes
 from server.config import Settings
 from server.db import Database
@@ -61,8 +62,16 @@ class Ready(msgspec.Struct, frozen=True):
 class Sender:
     """One worker's way to all channels. `run` until `stop_claiming`, then `finish`."""
 
-    def __init__(self, database: Database, channels: list[Channel], parallel: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        channels: list[Channel],
+        parallel: int,
+        meter: Meter | None = None,
+    ) -> None:
         self._db = database
+        self.channels = channels
+        self._meter = meter or Meter()
         self._channels = {c.name: c for c in channels}
         self._claims = {c.name: Claims(database, c.name) for c in channels}
         self.ways = " and ".join(self._channels)
@@ -185,6 +194,9 @@ class Sender:
             LOGGER.exception("channel_failed", channel=claim.channel)
             outcome = Outcome("unknown", reason=f"unexpected {type(error).__name__}")
         SENT.labels(claim.channel, outcome.kind).inc()
+        if outcome.kind != "held":
+            route = outcome.carried.route if outcome.carried else ""
+            self._meter.note(claim.operation_id, claim.channel, route, outcome.kind)
         self._tell(claim, outcome, ready)
 
     def _tell(self, claim: Claimed, outcome: Outcome, ready: Ready | None) -> None:
@@ -281,7 +293,9 @@ async def _within(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
-async def open_senders(database: Database, settings: Settings) -> list[Sender]:
+async def open_senders(
+    database: Database, settings: Settings, meter: Meter | None = None
+) -> list[Sender]:
     """A sender for each channel there is, so that none waits for another.
 
     Credentials that can't be read are an error in the log and leave pushes queued, on record
@@ -307,7 +321,7 @@ async def open_senders(database: Database, settings: Settings) -> list[Sender]:
         urls = settings.duty_urls.get_secret_value()
         desk = await asyncio.to_thread(DutyChannel, urls)  # apprise loads its plugins
         channels.append((desk, THREADS))
-    return [Sender(database, [channel], parallel) for channel, parallel in channels]
+    return [Sender(database, [channel], parallel, meter) for channel, parallel in channels]
 
 
 def _fcm(settings: Settings) -> FcmChannel:

@@ -169,3 +169,54 @@ CREATE OR REPLACE FUNCTION reach_of(persons int[], texted text[])
                     ELSE r.reach END
         FROM reach_of(persons) r
         JOIN person p ON p.operation_id = current_operation() AND p.person_id = r.person_id $$;
+
+-- A worker's sign of life, one row for each operation it serves, with what it knows of the ways
+-- out: figures of this operation alone, and what holds each way back.
+CREATE TABLE worker_beat (
+  operation_id int NOT NULL REFERENCES operation,
+  worker_id uuid NOT NULL,
+  started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  ways jsonb NOT NULL DEFAULT '[]',
+  PRIMARY KEY (operation_id, worker_id)
+) WITH (fillfactor = 20);
+CALL guard_table('worker_beat');
+CALL open_to_definer('worker_beat', 'SELECT');
+
+-- What was last seen of each way out, to some seconds. `route` is an SMS route, else ''.
+CREATE TABLE channel_mark (
+  operation_id int NOT NULL REFERENCES operation,
+  channel text NOT NULL,
+  route text NOT NULL DEFAULT '',
+  accepted_at timestamptz,          -- a provider took something
+  receipt_at timestamptz,           -- a phone or a gateway said that something arrived
+  inbound_at timestamptz,           -- something came in this way
+  unanswered int NOT NULL DEFAULT 0,  -- taken since the last receipt
+  unanswered_since timestamptz,
+  PRIMARY KEY (operation_id, channel, route)
+) WITH (fillfactor = 20);
+CALL guard_table('channel_mark');
+
+-- What somebody must look at: raised once, cleared when it is over, never raised again as itself.
+CREATE TABLE alarm (
+  operation_id int NOT NULL REFERENCES operation,
+  alarm_id uuid NOT NULL DEFAULT uuidv7(),
+  kind text NOT NULL CHECK (kind IN ('worker', 'route', 'receipts', 'phones')),
+  subject text NOT NULL,            -- a channel or channel:route; 'worker'; 'phones'
+  detail text NOT NULL,             -- in words; names no person
+  raised_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  cleared_at timestamptz,
+  PRIMARY KEY (operation_id, alarm_id)
+);
+CREATE UNIQUE INDEX alarm_raised ON alarm (operation_id, kind, subject) WHERE cleared_at IS NULL;
+CREATE INDEX alarm_newest ON alarm (operation_id, raised_at DESC, alarm_id);
+CALL guard_table('alarm');
+
+-- How many workers are alive: they share what a provider allows.
+CREATE FUNCTION workers_alive(within interval) RETURNS int
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+  AS $$ SELECT count(DISTINCT worker_id)::int FROM worker_beat
+        WHERE seen_at > clock_timestamp() - within $$;
+GRANT CREATE ON SCHEMA public TO muster_definer;
+ALTER FUNCTION workers_alive(interval) OWNER TO muster_definer;
+REVOKE CREATE ON SCHEMA public FROM muster_definer;

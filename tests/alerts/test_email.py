@@ -123,7 +123,7 @@ async def test_silence_is_unknown_and_a_relay_that_is_away_rests(
             outcome = await made.send(push())
             assert outcome.kind == "transient"
         assert made.held_s() > 0
-        assert made.health().why == "circuit"
+        assert made.health()[""].why == "circuit"
 
 
 async def test_wrong_credentials_are_no_fault_of_the_message() -> None:

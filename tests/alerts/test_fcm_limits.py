@@ -106,15 +106,15 @@ async def test_silence_of_fcm_opens_its_circuit_and_one_message_tries_it(
         kinds = {o.kind for o in await asyncio.gather(*(own.send(push()) for _ in range(FAILURES)))}
         assert kinds == {"unknown"}
         assert own.held_s() > 0
-        assert own.health().why == "circuit"
-        assert own.health().failures == FAILURES
+        assert own.health()[""].why == "circuit"
+        assert own.health()[""].failures == FAILURES
         fcm.script.outage = None
         await asyncio.sleep(own.held_s())
         assert own.wait_s() == 0
         assert own.wait_s() > 0, "the others wait for what becomes of it"
         assert (await own.send(push())).kind == "accepted"
         assert own.wait_s() == 0
-        assert own.health().why is None
+        assert own.health()[""].why is None
         await own.close()
 
 

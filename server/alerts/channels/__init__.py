@@ -128,6 +128,10 @@ class Channel(Protocol):
         """Seconds to wait before asking again; 0 lets one push pass."""
         ...
 
+    def health(self) -> dict[str, Health]:
+        """What this process knows of it, by route; '' where it has none."""
+        ...
+
     async def close(self) -> None:
         """Closes connections."""
         ...

@@ -67,9 +67,9 @@ class DutyChannel:
             self._circuit.used()
         return wait
 
-    def health(self) -> Health:
+    def health(self) -> dict[str, Health]:
         """What holds it back, if anything does."""
-        return health_of(self._circuit)
+        return {"": health_of(self._circuit)}
 
     async def close(self) -> None:
         """Takes no more; what a thread is at ends by its own deadline."""

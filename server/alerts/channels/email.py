@@ -64,9 +64,9 @@ class EmailChannel:
             self._circuit.used()
         return wait
 
-    def health(self) -> Health:
+    def health(self) -> dict[str, Health]:
         """What holds it back, if anything does."""
-        return health_of(self._circuit)
+        return {"": health_of(self._circuit)}
 
     async def close(self) -> None:
         """Closes the connections."""

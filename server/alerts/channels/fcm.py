@@ -112,9 +112,9 @@ class FcmChannel(BaseAPI):  # type: ignore[misc]
         part = self._per_s / max(workers, 1)
         self._bucket.pace(part, part * BURST_S)
 
-    def health(self) -> Health:
+    def health(self) -> dict[str, Health]:
         """What holds it back, if anything does."""
-        return health_of(self._circuit, self._gate, self._bucket)
+        return {"": health_of(self._circuit, self._gate, self._bucket)}
 
     async def close(self) -> None:
         """Closes the connections."""

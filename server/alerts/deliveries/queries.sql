@@ -360,7 +360,7 @@ UPDATE delivery d SET
   finished_at = CASE WHEN d.attempts > 0 THEN coalesce(d.finished_at, clock_timestamp())
                 ELSE d.finished_at END
 FROM held t WHERE d.ctid = t.tid AND d.ctid = ANY (ARRAY(SELECT h.tid FROM held h))
-RETURNING d.delivery_id, d.alert_id, d.endpoint
+RETURNING d.delivery_id, d.alert_id, d.endpoint, d.channel
 
 -- name: addresses_heard
 -- Notes that something sent to these devices arrived.
@@ -437,3 +437,16 @@ LEFT JOIN person w ON w.operation_id = p.operation_id
   AND w.person_id = (array_remove(ARRAY[n.warden_id], NULL) || n.alternates)[coalesce(n.charge, 0) + 1]
 WHERE $4::int IS NULL OR (m.rank, p.ref) > ($4, $5::text)
 ORDER BY m.rank, p.ref LIMIT $6
+
+-- name: mark_receipt
+-- Somebody said that something arrived by this way.
+INSERT INTO channel_mark (operation_id, channel, route, receipt_at)
+VALUES (current_operation(), $1, $2, clock_timestamp())
+ON CONFLICT (operation_id, channel, route)
+DO UPDATE SET receipt_at = excluded.receipt_at, unanswered = 0, unanswered_since = NULL
+
+-- name: mark_inbound
+-- Something came in this way.
+INSERT INTO channel_mark (operation_id, channel, route, inbound_at)
+VALUES (current_operation(), $1, $2, clock_timestamp())
+ON CONFLICT (operation_id, channel, route) DO UPDATE SET inbound_at = excluded.inbound_at

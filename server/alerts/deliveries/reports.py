@@ -8,6 +8,7 @@ import msgspec
 
 from server import log
 from server.alerts.channels.sms.reports import Report, understand
+from server.alerts.deliveries import marks
 from server.alerts.deliveries.progress import Progress
 from server.alerts.deliveries.store import SQL
 from server.db import Database, retried
@@ -78,7 +79,10 @@ async def write_report(
     async with db.transaction(operation_id) as con:
         if not await con.fetchval(SQL.lock_text, delivery_id, route, said):
             return False, None
-        return True, await con.fetchval(SQL.take_report, delivery_id, route, said)
+        alert_id: UUID | None = await con.fetchval(SQL.take_report, delivery_id, route, said)
+        if said == "delivered":
+            await marks.heard(con, operation_id, "sms", route)
+        return True, alert_id
 
 
 def endpoints(database: Database, routes: Sequence[SmsRoute], public_url: str) -> list[Endpoint]:

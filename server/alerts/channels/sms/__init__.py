@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 
 from server import log
-from server.alerts.channels import Carried, Outcome, Push, held, permanent, transient
+from server.alerts.channels import Carried, Health, Outcome, Push, held, permanent, transient
 from server.alerts.channels.sms.letters import REPORT_WINDOW_S, Letter, Posted
 from server.alerts.channels.sms.routes import Fleet
 from server.alerts.channels.sms.shapes import post, read
@@ -60,6 +60,10 @@ class SmsChannel:
     def wait_s(self) -> float:
         """Never, as above: `send` holds a text back itself."""
         return 0.0
+
+    def health(self) -> dict[str, Health]:
+        """Each route: its circuit, its cap, its rate."""
+        return self.fleet.health()
 
     async def close(self) -> None:
         """Closes the connections."""

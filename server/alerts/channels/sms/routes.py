@@ -10,7 +10,8 @@ from itertools import groupby
 
 import msgspec
 
-from server.alerts.channels.pacing import Bucket, Circuit, Clock
+from server.alerts.channels import Health
+from server.alerts.channels.pacing import Bucket, Circuit, Clock, health_of
 from server.texting import SmsRoute
 
 NUMBER_EVERY_S = 5.0  # one number gets no more than one text in this time
@@ -75,6 +76,16 @@ class Fleet:
             known = way.spent_micro if day == self._day else 0
             way.spent_micro = max(known, micro.get(name, 0))
         self._day = day
+
+    def health(self) -> dict[str, Health]:
+        """What holds each route back."""
+        found = {}
+        for name, way in self._ways.items():
+            own = health_of(way.circuit, None, way.bucket)
+            if own.why is None and not way.affords(1, urgent=False):
+                own = Health(CAP_HOLD_S, "cap", own.failures, own.per_s)
+            found[name] = own
+        return found
 
     def choose(self, number: str, parts: int, urgent: bool) -> Choice:
         """The route for a text of so many parts; `urgent`: life safety.
