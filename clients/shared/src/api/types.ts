@@ -12,7 +12,7 @@ export type Status = Schemas['Cell']['status'];
 export type AlertKind = Schemas['AlertOut']['kind'];
 export type Severity = Schemas['AlertOut']['severity'];
 export type AlertState = Schemas['AlertOut']['state'];
-export type Counts = Required<Schemas['Counts']>;
+export type Counts = Required<Schemas['Headcount']['counts']>;
 
 export type ProblemBody = Schemas['ProblemBody'];
 export type FieldError = Schemas['FieldError'];
@@ -81,6 +81,11 @@ export type BoardPerson = Schemas['AlertPerson'];
 export type Area = Schemas['AreaOut'];
 export type Agency = Schemas['AgencyOut'];
 export type TreeNode = Schemas['TreeNode'];
+export type Mode = Schemas['AlertOut']['mode'];
+export type AlertTree = Schemas['CascadeOut'];
+export type AlertNode = Schemas['NodeOut'];
+export type StepTaken = Schemas['TakenOut'];
+export type StepAct = StepTaken['act'];
 
 // --- the stream, which the document cannot describe ---
 
