@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtests.harness import Bench, Figure, Row
-from loadtests.rows import checkins, claims, fanout, pushes, rollcall, roster, sizes
+from loadtests.rows import checkins, claims, fanout, handing, pushes, rollcall, roster, sizes
 from server import log
 from server.embedded import EmbeddedPostgres
 
@@ -30,6 +30,7 @@ ROWS: list[tuple[tuple[str, ...], Row]] = [
     (("push_vs_raw_aiohttp", "push_vs_raw_aiohttp_100ms"), pushes.against_raw),
     (("push_vs_pyfcm_async",), pushes.against_pyfcm),
     (("push_vs_firebase_admin",), pushes.against_firebase),
+    (("handed_50k_seconds",), handing.measure),
     (("claim_vs_pgqueuer",), claims.measure),
     (("sse_vs_raw",), fanout.measure),
     (("phone_app_gzip_kb",), sizes.measure),

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import UUID
 
 import aiohttp
@@ -91,7 +92,10 @@ class Fcm:
 
     async def latency(self, milliseconds: float) -> None:
         """How long it takes to answer from now on."""
-        script = {"latency": {"median_ms": milliseconds}}
+        await self.script(latency={"median_ms": milliseconds})
+
+    async def script(self, **script: Any) -> None:
+        """What it does from now on, in the words of the simulator's Script."""
         async with aiohttp.ClientSession() as session:
             answer = await session.patch(f"{self.url}/_admin/script", data=json.dumps(script))
             answer.raise_for_status()

@@ -22,6 +22,7 @@ import server.checkin.board
 import server.checkin.routes
 import server.hub
 import server.people.routes
+import server.people.tree.board
 from server import errors, log, openapi, web
 from server.auth import Authenticator, keep_last_seen
 from server.checkin.actions import Collector
@@ -46,7 +47,11 @@ class Api:
     def __init__(self, settings: Settings, dsn: str) -> None:
         self.db = Database(dsn, settings.pool_size)
         self.auth = Authenticator(self.db)
-        kinds = [*server.checkin.board.Faces(self.db).kinds(), *server.alerts.board.kinds(self.db)]
+        kinds = [
+            *server.checkin.board.Faces(self.db).kinds(),
+            *server.alerts.board.kinds(self.db),
+            *server.people.tree.board.kinds(),
+        ]
         self.hub = Hub(self.db, kinds)
         self.collector = Collector(self.db, self.hub.wake)
         vault = open_vault(settings)

@@ -9,6 +9,7 @@ import os
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -179,7 +180,7 @@ async def _import(database: db.Database, folder: Path, people: int) -> operation
     await operations.add_operation(database.dsn, CODE, "Demo duty station", "Africa/Nairobi", None)
     roster = folder / "roster"
     roster.mkdir()
-    station.write_csv(roster, people, SEED)
+    station.write_csv(roster, people, SEED, datetime.now(UTC).date())
     report = await importing.run(database, CODE, [roster], dry_run=False, accept_partial=False)
     if not report.accepted:
         raise RuntimeError("the demo's own roster was refused")

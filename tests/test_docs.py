@@ -344,7 +344,7 @@ def good_files() -> dict[str, list[list[str]]]:
     """The three tables of the page, as rows."""
     blocks = re.findall(r"^```csv\n(.*?)^```", page("docs/import.md"), re.MULTILINE | re.DOTALL)
     tables = [[line.split(",") for line in block.splitlines()] for block in blocks]
-    return dict(zip(("areas", "people", "tree"), tables, strict=True))
+    return dict(zip(("areas", "people", "tree", "presence"), tables, strict=True))
 
 
 def examples() -> Iterator[tuple[dict[str, list[list[str]]], tuple[str, ...]]]:

@@ -3,6 +3,7 @@
 import csv
 import re
 from collections import Counter
+from datetime import date
 from pathlib import Path
 
 import phonenumbers
@@ -168,6 +169,16 @@ def test_the_files_say_what_was_written(folder, everyone):
     assert written.family == len(everyone) - N
     assert len(rows(folder / "people.csv")) == len(everyone)
     assert len(rows(folder / "tree.csv")) == 13
+
+
+def test_some_are_elsewhere_on_a_given_day(tmp_path):
+    station.write_csv(tmp_path, N, seed=1, today=date(2026, 11, 23))
+    found = rows(tmp_path / "presence.csv")
+    assert Counter(row["kind"] for row in found)["visit"] == 2
+    assert {row["kind"] for row in found} == {"leave", "travel", "visit"}
+    assert {row["ref"] for row in found} <= {row["ref"] for row in rows(tmp_path / "people.csv")}
+    assert all(row["from"] <= "2026-11-23" <= row["until"] for row in found)
+    assert 10 < len(found) < 60
 
 
 def test_home_prefixes_leave_room_for_a_hundred_thousand():

@@ -10,6 +10,7 @@ country, so somebody may own them: never point a real SMS route at this station.
 
 import csv
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 
@@ -32,6 +33,7 @@ PEOPLE_COLUMNS = (
     "language",
     "family_of",
 )
+PRESENCE_COLUMNS = ("ref", "kind", "area", "from", "until", "note")
 TREE_COLUMNS = ("node", "parent", "label", "area", "warden", "alternates", "members")
 
 
@@ -230,8 +232,26 @@ def tree(n: int = 500, seed: int = 1) -> list[Node]:
     return builder.nodes()
 
 
-def write_csv(directory: Path, n: int = 500, seed: int = 1) -> Written:
-    """Writes areas.csv, people.csv and tree.csv; people are streamed, never all held."""
+def presences(n: int, seed: int, today: date) -> list[tuple[str, ...]]:
+    """Rows of presence.csv around a day: some on leave, some travelling, two visitors."""
+    start, end = (today - timedelta(4)).isoformat(), (today + timedelta(10)).isoformat()
+    rows: list[tuple[str, ...]] = []
+    for nth in range(len(_SECURITY_CELL) + 3 * len(ZONES) + 1, n + 1):  # wardens stay
+        ref = f"NBO-{nth:05d}"
+        if nth % 25 == 0:
+            rows.append((ref, "leave", "", start, end, ""))
+        elif nth % 40 == 1:
+            rows.append((ref, "travel", "", start, end, "mission"))
+    guests = [p for p in people(min(n, 200), seed) if not p.family_of and p.area != ZONES[0].code]
+    zone = ZONES[0].code
+    return [*rows, *((g.ref, "visit", zone, start, end, "meeting") for g in guests[-2:])]
+
+
+def write_csv(directory: Path, n: int = 500, seed: int = 1, today: date | None = None) -> Written:
+    """Writes areas.csv, people.csv and tree.csv; people are streamed, never all held.
+
+    `today`: presence.csv too, of people who are elsewhere on that day.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     builder = TreeBuilder(DUTY_STATION, [(zone.code, zone.name) for zone in ZONES])
     total = 0
@@ -245,6 +265,9 @@ def write_csv(directory: Path, n: int = 500, seed: int = 1) -> Written:
     nodes = builder.nodes()
     _write(directory / "areas.csv", AREA_COLUMNS, [msgspec.structs.astuple(a) for a in AREAS])
     _write(directory / "tree.csv", TREE_COLUMNS, [node.row() for node in nodes])
+    if today is not None:
+        rows = presences(n, seed, today)
+        _write(directory / "presence.csv", PRESENCE_COLUMNS, list(rows))
     return Written(areas=len(AREAS), staff=n, family=total - n, nodes=len(nodes))
 
 

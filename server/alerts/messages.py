@@ -236,6 +236,9 @@ class PersonName(msgspec.Struct, frozen=True):
 class DeliveryOut(msgspec.Struct, frozen=True):
     """One message on its way: five facts, none of them another.
 
+    purpose: the alert itself, a reminder of it, or a word to a warden: ask (to open her branch),
+    chase (about her silent).
+
     queued_at: on record. accepted_at: taken by the provider. delivered_at: on the phone.
     seen_at: opened. answered_at: the person's first answer, whatever its way. Of a text: the
     route that had it, its parts, and the price of all tries in millionths of the currency.
@@ -244,6 +247,7 @@ class DeliveryOut(msgspec.Struct, frozen=True):
     delivery_id: UUID
     person: PersonName
     channel: str
+    purpose: Literal["alert", "remind", "ask", "chase", "reply", "duty"]
     round: int
     state: Literal["queued", "sending", "accepted", "unknown", "failed", "stopped"]
     queued_at: datetime

@@ -38,7 +38,9 @@ async def headcount(
             raise NotFound("There is no such alert.")
         names = await load_names(con)
         parity = await _parity(con, alert_id, scope, head["counts_from"])
+        elsewhere = await _elsewhere(con, alert_id, scope)
     rows = tallies(cells, names)
+    counts = headcounts.count(rows)
     at_close = head["at_close"] if scope.whole else None
     return Headcount(
         alert_id=alert_id,
@@ -46,11 +48,12 @@ async def headcount(
         as_of=head["as_of"],
         state=head["state"],
         population=headcounts.population(rows),
-        counts=headcounts.count(rows),
+        counts=counts,
         late=head["late"],
         by=headcounts.grouped(rows),
         cells=[headcounts.cell(r) for r in rows],
         parity=parity,
+        expected=headcounts.by_expectation(counts, elsewhere),
         at_close=msgspec.json.decode(at_close, type=Counts) if at_close else None,
     )
 
@@ -88,6 +91,13 @@ async def _parity(con: Any, alert_id: UUID, scope: Scope, since: datetime | None
     return headcounts.parity(sides)
 
 
+async def _elsewhere(con: Any, alert_id: UUID, scope: Scope) -> Counts:
+    """Those expected elsewhere: few, found by an index of their own."""
+    areas = None if scope.areas is None else list(scope.areas)
+    rows = await con.fetch(SQL.elsewhere, alert_id, areas, scope.people_list())
+    return Counts(**{r["status"]: r["count"] for r in rows})
+
+
 class Faces:
     """Renders the room's events for viewers. One instance a process."""
 
@@ -104,12 +114,13 @@ class Faces:
     async def _headcount(
         self, operation_id: int, scope: Scope, events: list[Event]
     ) -> dict[str, Any] | None:
-        """Absolute counts of the cells that changed, and the totals, as of now."""
+        """Absolute counts of the cells that changed, of all, and of those expected elsewhere."""
         alert_id = UUID(events[0].data["alert_id"])
         changed = {tuple(c[:4]) for e in events for c in e.data["cells"]}
         async with self._db.transaction(operation_id, snapshot=True) as con:
             rows = await cell_rows(con, alert_id, scope)
             names = await load_names(con)
+            elsewhere = await _elsewhere(con, alert_id, scope)
         if not rows:
             return None
         moved = tallies(_changed(rows, changed, scope), names)
@@ -117,7 +128,7 @@ class Faces:
             return None
         counts = headcounts.count(tallies(rows, names))
         cells = [headcounts.cell(r) for r in moved]
-        return {"alert_id": alert_id, "counts": counts, "cells": cells}
+        return {"alert_id": alert_id, "counts": counts, "elsewhere": elsewhere, "cells": cells}
 
     async def _checkins(
         self, operation_id: int, scope: Scope, events: list[Event]

@@ -30,7 +30,12 @@ async def people(
         if not known or not (scope.whole or await con.fetchval(SQL.in_sight, *seen)):
             raise NotFound("There is no such alert.")
         rows = await con.fetch(
-            SQL.people_of_alert, *seen, *filters, *query.after(str, int), query.limit + 1
+            SQL.people_of_alert,
+            *seen,
+            *filters,
+            *query.after(str, int),
+            query.limit + 1,
+            query.expected,
         )
         reach = await _reach(con, [r["person_id"] for r in rows], texted)
     return paging.page(

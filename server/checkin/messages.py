@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from server.paging import PageQuery
-from server.people.headcount import AnyStatus, Cell, Counts, Grouped, Parity
+from server.people.headcount import AnyStatus, ByExpectation, Cell, Counts, Grouped, Parity
 
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone")]
 Status = Literal["safe", "need_help", "away"]
@@ -85,13 +85,16 @@ class Headcount(msgspec.Struct, frozen=True):
     by: Grouped
     cells: list[Cell]
     parity: Parity
+    expected: ByExpectation
     at_close: Counts | None = None
 
 
 class PeopleQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Filters of the people of an alert. area and agency by code and name."""
+    """Filters of the people of an alert. area and agency by code and name; expected: where, as
+    of the alert's freezing."""
 
     status: AnyStatus | None = None
+    expected: Literal["here", "elsewhere"] | None = None
     area: Annotated[str, Meta(max_length=200)] | None = None
     agency: Annotated[str, Meta(max_length=200)] | None = None
     category: Annotated[str, Meta(max_length=200)] | None = None

@@ -84,6 +84,14 @@ SELECT area_id, agency_id, category, status, count(*)::int AS count FROM alert_p
 WHERE operation_id = current_operation() AND alert_id = $1 AND person_id = ANY ($2)
 GROUP BY area_id, agency_id, category, status
 
+-- name: elsewhere
+-- Those expected elsewhere by status, in some areas, or of some people.
+SELECT status, count(*)::int AS count FROM alert_person
+WHERE operation_id = current_operation() AND alert_id = $1 AND expected = 'elsewhere'
+  AND ($2::int[] IS NULL OR area_id = ANY ($2))
+  AND ($3::int[] IS NULL OR person_id = ANY ($3))
+GROUP BY status
+
 -- name: parity
 -- Local against international: people, answered, median seconds to account, the silent
 -- counting as infinite.
@@ -108,7 +116,7 @@ SELECT 'agency', agency_id, name, name FROM agency
 -- The people of an alert with their standing answer, a page at a time, by name.
 SELECT p.person_id, p.ref, p.name, p.category AS category_now, ap.category, a.code AS area_code,
        a.name AS area_name, g.name AS agency, ap.status, ap.event_at, ap.received_at, ap.late,
-       ap.added, c.note, c.reporter, s.ref AS sponsor,
+       ap.added, ap.expected, c.note, c.reporter, s.ref AS sponsor,
        actor_name(c.actor) AS reporter_name,
        (SELECT phone FROM contact_point cp WHERE cp.operation_id = p.operation_id
           AND cp.person_id = p.person_id ORDER BY rank LIMIT 1) AS phone
@@ -122,6 +130,7 @@ WHERE ap.operation_id = current_operation() AND ap.alert_id = $1
   AND ($2::int[] IS NULL OR ap.area_id = ANY ($2))
   AND ($3::int[] IS NULL OR ap.person_id = ANY ($3))
   AND ($4::text IS NULL OR ap.status = $4)
+  AND ($12::text IS NULL OR ap.expected = $12)
   AND ($5::text IS NULL OR a.code = $5)
   AND ($6::text IS NULL OR g.name = $6)
   AND ($7::text IS NULL OR ap.category = $7)

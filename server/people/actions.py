@@ -1,4 +1,4 @@
-"""The directory: what is read of people, areas and the tree, and a person added by hand."""
+"""The directory: what is read of people and areas."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -55,16 +55,6 @@ async def agencies(db: Database, who: Principal, query: WideQuery) -> Page[Agenc
     async with db.transaction(who.operation_id) as con:
         names = await store.agencies(con, after, query.limit + 1)
     return page("/v1/agencies", query, names, lambda n: [n], lambda n: AgencyOut(n, n))
-
-
-async def tree(
-    db: Database, who: Principal, scope: Scope, query: WideQuery
-) -> Page[store.TreeNode]:
-    """The communication tree: a warden's branch, the nodes of an operator's areas, or all."""
-    (after,) = query.after(str)
-    async with db.transaction(who.operation_id) as con:
-        nodes = await store.tree(con, scope.nodes, scope.areas, after, query.limit + 1)
-    return page("/v1/tree", query, nodes, lambda n: [n.node], lambda n: n)
 
 
 async def people(

@@ -19,7 +19,8 @@ class ReportedBy(msgspec.Struct, frozen=True):
 
 
 class AlertPerson(msgspec.Struct, frozen=True):
-    """A person of an alert. `added`: why, where she was not in the audience."""
+    """A person of an alert. `added`: why, where she was not in the audience. `expected`: where,
+    as of the alert's freezing."""
 
     ref: str
     name: str
@@ -36,6 +37,7 @@ class AlertPerson(msgspec.Struct, frozen=True):
     sponsor: str | None
     phone: str | None
     added: str | None
+    expected: Literal["here", "elsewhere"]
 
 
 def alert_person(row: Any, reach: Reach) -> AlertPerson:
@@ -57,4 +59,5 @@ def alert_person(row: Any, reach: Reach) -> AlertPerson:
         sponsor=row["sponsor"],
         phone=row["phone"],
         added=row["added"],
+        expected=row["expected"],
     )

@@ -10,14 +10,13 @@ from server.people.messages import (
     PeopleQuery,
     PersonIn,
     PersonOut,
-    TreePage,
     WideQuery,
 )
 from server.web import Call, Endpoint, Reply
 
 
 class DirectoryRoutes:
-    """Handlers of /v1/areas, /v1/agencies, /v1/tree and /v1/people."""
+    """Handlers of /v1/areas, /v1/agencies and /v1/people."""
 
     def __init__(self, db: Database, auth: Authenticator) -> None:
         self._db = db
@@ -30,11 +29,6 @@ class DirectoryRoutes:
     async def agencies(self, call: Call) -> Reply:
         """Agencies by name."""
         return Reply(200, await actions.agencies(self._db, call.me, call.query))
-
-    async def tree(self, call: Call) -> Reply:
-        """The communication tree."""
-        scope = await self._auth.scope(call.me)
-        return Reply(200, await actions.tree(self._db, call.me, scope, call.query))
 
     async def people(self, call: Call) -> Reply:
         """People by name."""
@@ -72,15 +66,6 @@ class DirectoryRoutes:
                 "Agencies by name",
                 "area.read",
                 {200: AgencyPage},
-                query=WideQuery,
-            ),
-            Endpoint(
-                "GET",
-                "/v1/tree",
-                self.tree,
-                "The communication tree, as far as the caller sees it",
-                "tree.read",
-                {200: TreePage},
                 query=WideQuery,
             ),
             Endpoint(

@@ -84,6 +84,31 @@ class Parity(msgspec.Struct, frozen=True):
     gap: Gap | None
 
 
+class Expected(msgspec.Struct, frozen=True):
+    """Those expected in one place as of the alert's freezing."""
+
+    population: int
+    counts: Counts
+
+
+class ByExpectation(msgspec.Struct, frozen=True):
+    """The same people, told apart by where they were expected; both sum to the population."""
+
+    here: Expected
+    elsewhere: Expected
+
+
+def by_expectation(everybody: Counts, elsewhere: Counts) -> ByExpectation:
+    """From all and those expected elsewhere: the rest is expected here."""
+    here = Counts(**{s: getattr(everybody, s) - getattr(elsewhere, s) for s in STATUSES})
+    return ByExpectation(Expected(total(here), here), Expected(total(elsewhere), elsewhere))
+
+
+def total(counts: Counts) -> int:
+    """Everybody in some counts."""
+    return counts.safe + counts.need_help + counts.away + counts.unaccounted
+
+
 def population(rows: Iterable[Tally]) -> int:
     """Everybody."""
     return sum(row.people for row in rows)

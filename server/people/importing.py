@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+from server import stream
 from server.db import Database, retried
 from server.people import operations, store
+from server.people.presence import store as presence
 from server.people.roster import files, rows, tables
 from server.people.roster import store as roster
 from server.people.roster.links import Known
@@ -18,6 +20,7 @@ from server.people.roster.report import FileCounts, Refusal, Report, Vanished, W
 from server.people.roster.rows import Checked, Progress
 from server.people.roster.settle import Settled, settle
 from server.people.roster.store import Merged
+from server.people.tree import store as tree
 
 _WRITES = 3  # passes over the rows while writing, for the progress
 
@@ -48,7 +51,7 @@ async def run(
     accept_partial: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Imports areas, people and tree from files or a directory into an operation (its code).
+    """Imports files or a directory (areas, people, tree, presence) into an operation, by code.
 
     All refusals are found in one pass. Nothing is written unless all is good; with
     `accept_partial` the good rows are, save those that depend on refused ones. The same files
@@ -59,7 +62,7 @@ async def run(
     started = time.monotonic()
     note = progress or _silent
     into = await operations.operation_by_code(db, operation)
-    read = await asyncio.to_thread(_read, paths, into.region, note)
+    read = await asyncio.to_thread(_read, paths, into, note)
     if read.broken or not read.checked:
         return _unreadable(read, operation, dry_run, time.monotonic() - started)
     settled, known, merged = await _settle_and_write(
@@ -88,7 +91,7 @@ def _silent(_: str, __: int, ___: int) -> None:
     return None
 
 
-def _read(paths: Sequence[Path], region: str, note: Progress) -> _Read:
+def _read(paths: Sequence[Path], into: store.Operation, note: Progress) -> _Read:
     """Files as checked rows. Pure but for reading."""
     note("reading", 0, len(paths))
     found = files.read(paths)
@@ -101,7 +104,7 @@ def _read(paths: Sequence[Path], region: str, note: Progress) -> _Read:
         if arranged.table is None:
             refused.extend(arranged.refused)
             continue
-        own = rows.check(arranged.table, region, note)
+        own = rows.check(arranged.table, into.region, note, into.timezone)
         checked[sheet.kind] = msgspec.structs.replace(
             own, refused=[*arranged.refused, *own.refused]
         )
@@ -151,8 +154,14 @@ async def _write(
     note("writing", 0, total)
     absent = {kind: table.absent for kind, table in checked.items()}
     merged = await roster.write(con, settled, absent, more)
+    merged["presence"] = await presence.take(
+        con, settled.presences, absent.get(tables.PRESENCE, frozenset())
+    )
     numbers = {kind: msgspec.structs.asdict(counts) for kind, counts in merged.items()}
     await store.audit(con, "system", "roster.import", "roster", **numbers)
+    if merged["tree"].added or merged["tree"].updated:
+        version = await tree.keep(con, "system", "import")
+        await stream.append(con, [tree.draft(version)])
     return merged
 
 
@@ -191,6 +200,10 @@ def _vanished(checked: dict[str, Checked], known: Known) -> list[Vanished]:
 def _missing(table: Checked, known: Known) -> list[str]:
     """What is on record and not in the file, refused rows counting as in it."""
     named = {rows.key_of(row) for row in table.rows} | set(table.lost)
+    if table.kind == tables.PRESENCE:  # a refused row has no key yet: any of hers may be meant
+        return sorted(
+            k for k in known.presences if k not in named and k.rsplit(" ", 2)[0] not in named
+        )
     there = {
         tables.AREAS: list(known.areas),
         tables.PEOPLE: [ref for ref, p in known.people.items() if p.kind == "roster"],

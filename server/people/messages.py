@@ -9,7 +9,7 @@ import msgspec
 
 from server.errors import refuse_field
 from server.paging import Page, PageQuery
-from server.people.store import ListedPerson, TreeNode
+from server.people.store import ListedPerson
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Ref = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
@@ -233,10 +233,6 @@ class AreaPage(Page[AreaOut], frozen=True):
 
 class AgencyPage(Page[AgencyOut], frozen=True):
     """A page of agencies."""
-
-
-class TreePage(Page[TreeNode], frozen=True):
-    """A page of the communication tree."""
 
 
 class PeoplePage(Page[ListedPerson], frozen=True):

@@ -1,4 +1,4 @@
--- All SQL of people except the roster import's, which is beside it in roster/.
+-- All SQL of people but the roster import's, the tree's and the presences', each beside its own.
 
 -- name: areas
 -- A page of areas by code. $1: only these ids (null: all); $2: after this code; $3: how many.
@@ -15,28 +15,6 @@ ORDER BY a.code LIMIT $3
 SELECT name FROM agency
 WHERE operation_id = current_operation() AND ($1::text IS NULL OR name > $1)
 ORDER BY name LIMIT $2
-
--- name: tree
--- A page of nodes by node, people as refs. $1: only these nodes and below, $2: only nodes of
--- these areas (null: all); $3: after this node; $4: how many.
-SELECT n.node, u.node AS parent, n.label, a.code AS area, w.ref AS warden,
-       ARRAY(SELECT p.ref FROM tree_alternate t
-             JOIN person p ON p.operation_id = t.operation_id AND p.person_id = t.person_id
-             WHERE t.operation_id = n.operation_id AND t.node_id = n.node_id
-             ORDER BY t.rank) AS alternates,
-       ARRAY(SELECT p.ref FROM tree_member t
-             JOIN person p ON p.operation_id = t.operation_id AND p.person_id = t.person_id
-             WHERE t.operation_id = n.operation_id AND t.node_id = n.node_id
-             ORDER BY p.ref) AS members
-FROM tree_node n
-LEFT JOIN tree_node u ON u.operation_id = n.operation_id AND u.node_id = n.parent_id
-LEFT JOIN area a ON a.operation_id = n.operation_id AND a.area_id = n.area_id
-LEFT JOIN person w ON w.operation_id = n.operation_id AND w.person_id = n.warden_id
-WHERE n.operation_id = current_operation()
-  AND ($1::int[] IS NULL OR n.node_id IN (SELECT node_and_below($1)))
-  AND ($2::int[] IS NULL OR n.area_id = ANY ($2))
-  AND ($3::text IS NULL OR n.node > $3)
-ORDER BY n.node LIMIT $4
 
 -- name: people
 -- A page of people by name, then ref. $1: only these areas, $2: only these people (null: all);

@@ -37,18 +37,6 @@ class Area(msgspec.Struct, frozen=True):
     lon: float | None
 
 
-class TreeNode(msgspec.Struct, frozen=True):
-    """A node of the communication tree, its people as refs."""
-
-    node: str
-    parent: str | None
-    label: str
-    area: str | None
-    warden: str | None
-    alternates: list[str]
-    members: list[str]
-
-
 class ListedPerson(msgspec.Struct, frozen=True):
     """A person in a list. `devices`: how many live ones she has."""
 
@@ -227,17 +215,6 @@ async def areas(con: Any, only: Sequence[int] | None, after: str | None, most: i
 async def agencies(con: Any, after: str | None, most: int) -> list[str]:
     """Agencies by name, after one."""
     return [r["name"] for r in await con.fetch(SQL.agencies, after, most)]
-
-
-async def tree(
-    con: Any,
-    nodes: Sequence[int] | None,
-    in_areas: Sequence[int] | None,
-    after: str | None,
-    most: int,
-) -> list[TreeNode]:
-    """Nodes by name, after one: those of a branch, or of some areas, or all."""
-    return await _all(con, TreeNode, SQL.tree, nodes, in_areas, after, most)
 
 
 async def person_by_ref(con: Any, ref: str) -> Person | None:

@@ -61,7 +61,15 @@ class House(World):
         answer = await api.post("/v1/alerts", json=body)
         assert answer.status_code == 201, answer.text
         await self.run_jobs()
+        await self.push_out()
         return UUID(body["id"])
+
+    async def push_out(self) -> None:
+        """The provider takes every push there is."""
+        await self.sql(
+            "UPDATE delivery SET state = 'accepted', attempts = 1, accepted_at = clock_timestamp()"
+            " WHERE channel = 'fcm' AND state = 'queued'"
+        )
 
     async def later(self, seconds: float) -> None:
         """Lets time pass for all that is due, on the record's clock."""
@@ -169,9 +177,21 @@ async def test_a_broadcast_chases_the_silent_step_by_step(database: str) -> None
         assert top["desk_at"], "above the top is the duty desk"
         assert at(await tree(api, alert_id), "")["desk_at"]
         before = await h.told("chase")
+        await h.push_out()
         await h.later(100_000)
         assert await h.told("chase") == before, "then all has been done"
         assert {s[2] for s in await h.steps()} == {"done"}
+
+
+async def test_words_to_wardens_are_deliveries_but_no_reminders(database: str) -> None:
+    async with house(database) as h, h.client() as api:
+        alert_id = await h.send(api)
+        await h.later(610)
+        await h.push_out()
+        items = (await api.get(f"/v1/alerts/{alert_id}/deliveries")).json()["items"]
+        assert [d["person"]["ref"] for d in items if d["purpose"] == "chase"] == ["W0", "W1"]
+        reminded = (await api.post(f"/v1/alerts/{alert_id}/remind")).json()["reminder"]
+        assert reminded == {"round": 1, "silent": 9, "deliveries": 8}
 
 
 async def test_answers_stop_what_is_to_come(database: str) -> None:
@@ -225,12 +245,50 @@ async def test_the_next_channel_goes_to_the_silent_who_had_none(database: str) -
             ("Q1", "remind"),
         ]
         taken = (await tree(api, alert_id))["taken"]
-        assert {(t["node"], t["result"]) for t in taken} == {
+        assert {(t["node"], t["result"]) for t in taken if t["act"] == "channels"} == {
             ("", "0 messages to 1"),
             ("N1", "1 messages to 3"),
             ("N2", "1 messages to 1"),
             ("TOP", "0 messages to 3"),
         }
+
+
+async def test_a_provider_that_is_down_is_passed_by(database: str) -> None:
+    """No push of the alert is taken: after half a minute everybody with a number is texted."""
+    async with house(database, **KANNEL) as h, h.client() as api:
+        for n, ref in enumerate(("P1", "P2", "Q1"), 1):
+            await h.number(h.ids[ref], f"+25470000000{n}")
+        texts = (
+            "SELECT p.ref FROM delivery d JOIN person p USING (person_id)"
+            " WHERE d.channel = 'sms' AND d.purpose = 'remind' ORDER BY 1"
+        )
+        body = alert()
+        await api.post("/v1/alerts", json=body)
+        await h.run_jobs()
+        await h.answers("P2")
+        await h.later(25)
+        assert await h.sql(texts) == [], "it has half a minute"
+        await h.later(6)
+        assert [r["ref"] for r in await h.sql(texts)] == ["P1", "Q1"], "P2 has answered"
+        await h.later(16)
+        assert len(await h.sql(texts)) == 2, "once each"
+
+
+async def test_a_push_tried_in_vain_is_followed_by_a_text(database: str) -> None:
+    """The provider takes pushes, but not hers."""
+    async with house(database, **KANNEL) as h, h.client() as api:
+        for n, ref in enumerate(("P1", "P2", "Q1"), 1):
+            await h.number(h.ids[ref], f"+25470000000{n}")
+        await h.send(api)
+        await h.sql(
+            "UPDATE delivery SET state = 'failed', accepted_at = NULL, error = 'gone'"
+            " WHERE person_id = $1",
+            h.ids["P1"],
+        )
+        await h.later(31)
+        rows = await h.sql("SELECT person_id FROM delivery WHERE channel = 'sms'")
+        assert [r["person_id"] for r in rows] == [h.ids["P1"]]
+        assert ("", "unsent", "done") in [s[:3] for s in await h.steps()]
 
 
 async def test_life_safety_goes_by_all_channels_at_once(database: str) -> None:

@@ -27,7 +27,14 @@ from tests.support.http import settings
 
 OURS, THEIRS = "OURS-", "THEIRS-"
 LEFT_OUT = {"last_seen_at"}  # the server notes it on its own, half a minute later
-NEUTRAL = {"limit", "status", "state", "category"}  # query parameters that name nothing
+NEUTRAL = {
+    "limit",
+    "status",
+    "state",
+    "category",
+    "expected",
+    "now",
+}  # query parameters that name nothing
 STREAM = "GET /v1/stream"
 GATEWAYS = "/v1/inbound/"  # no caller of an operation: each proves itself to its own route's secret
 TABLES = """
@@ -154,10 +161,14 @@ async def _phones(land: Land) -> None:
 async def _roll_call(land: Land, database: db.Database) -> None:
     """One of everything that follows from an incident. The last event is seen by all callers."""
     mark, names, call = land.mark, land.names, land.call
-    names |= {kind: str(uuid4()) for kind in ("incident", "alert", "checkin", "addition")}
+    names |= {
+        kind: str(uuid4()) for kind in ("incident", "alert", "checkin", "addition", "presence")
+    }
     incident = {"id": names["incident"], "title": mark + "incident", "exercise": False}
     await call("admin", "POST", "/v1/incidents", incident)
     later = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    leave = {"ref": f"{mark}P4", "kind": "leave", "from": "2026-01-01", "until": later}
+    await call("admin", "POST", "/v1/presence", {**leave, "id": names["presence"], "note": mark})
     alert = {"id": names["alert"], "incident_id": names["incident"], "expires_at": later}
     await call("admin", "POST", "/v1/alerts", {**ALERT, **alert, **texts(mark)})
     runner = jobs.Runner(database, alert_jobs.handlers(database))
@@ -231,6 +242,7 @@ def in_path(land: Land) -> dict[str, str]:
         "ref": names["stranger"],
         "node": f"{land.mark}TOP",
         "severity": "routine",
+        "presence_id": names["presence"],
     }
 
 
@@ -243,6 +255,7 @@ def in_query(land: Land) -> dict[str, tuple[str, str]]:
         "q": (f"{mark}person", "empty"),
         "cursor": (land.names["cursor"], "own"),
         "after": ("0", "own"),
+        "version": ("1", "own"),
     }
 
 
@@ -296,6 +309,7 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
             ("own", {"id": names["device"], "code": mine["code"], "platform": "sim", "push": push})
         ],
         "PUT /v1/self/push": [("own", push)],
+        **of_tree(own, mark),
         "POST /v1/sessions": [("own", {"token": mine["token"]})],
         "POST /v1/receipts": [("refused", {"items": [receipt(names["delivery"])]})],
         "POST /v1/checkins": [
@@ -304,6 +318,31 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
             ("refused", {"items": [{**said(), "for": f"{mark}P5"}]}),
             ("refused", {"items": [{**said(), "alert_id": names["alert"]}]}),
             ("own", said(names["checkin"])),
+        ],
+    }
+
+
+def of_tree(own: Land, mark: str) -> dict[str, list[tuple[str, Any]]]:
+    """Bodies of the tree's own calls."""
+    node = {"label": "l", "reason": "r", "version": 1}
+    days = {"id": str(uuid4()), "from": "2026-11-01", "until": "2026-11-30"}
+    visit = {**days, "kind": "visit", "ref": f"{own.mark}P2", "area": f"{own.mark}N"}
+    named: list[dict[str, Any]] = [
+        {"area": f"{mark}N"},
+        {"parent": f"{mark}TOP"},
+        {"warden": f"{mark}P1"},
+        {"alternates": [f"{mark}P2"]},
+        {"members": [f"{mark}P2"]},
+    ]
+    return {
+        "PUT /v1/tree/nodes/{node}": [
+            *(("refused", {**node, **more}) for more in named),
+            ("own", {**node, "area": f"{own.mark}N"}),
+        ],
+        "POST /v1/presence": [
+            ("refused", {**visit, "ref": f"{mark}P2"}),
+            ("refused", {**visit, "area": f"{mark}N"}),
+            ("own", visit),
         ],
     }
 

@@ -38,7 +38,13 @@ function countsOf(people: Person[]): Counts {
   return counts;
 }
 
+/** Every third is expected elsewhere. */
+function elsewhereOf(people: Person[]): Counts {
+  return countsOf(people.filter((_, i) => i % 3 === 0));
+}
+
 function snapshotOf(people: Person[], seq: number): Headcount {
+  const expected = (own: Person[]) => ({ population: own.length, counts: countsOf(own) });
   const group = (key: string) => ({ key, label: key, population: 0, counts: countsOf([]) });
   return {
     alert_id: 'a',
@@ -51,6 +57,10 @@ function snapshotOf(people: Person[], seq: number): Headcount {
     by: { area: AREAS.map(group), agency: [group('X')], category: CATEGORIES.map(group) },
     cells: cellsOf(people),
     parity: { local: null, international: null, gap: null },
+    expected: {
+      here: expected(people.filter((_, i) => i % 3)),
+      elsewhere: expected(people.filter((_, i) => i % 3 === 0)),
+    },
   };
 }
 
@@ -78,12 +88,14 @@ function eventOf(history: Person[][], from: number, to: number): [number, Headco
     const [area, category, status] = key.split(',') as [string, string, Person['status']];
     return now.get(key) ?? { area, agency: 'X', category, status, count: 0 };
   });
-  return [to, { from, alert_id: 'a', counts: countsOf(history[to]!), cells }];
+  const then = history[to]!;
+  const totals = { counts: countsOf(then), elsewhere: elsewhereOf(then) };
+  return [to, { from, alert_id: 'a', ...totals, cells }];
 }
 
 function shown(board: Board): unknown {
   const rows = [...board.cells.values()].filter((cell) => cell.count > 0);
-  return rows.map((cell) => `${keyOf(cell)}=${cell.count}`).sort();
+  return [rows.map((cell) => `${keyOf(cell)}=${cell.count}`).sort(), board.elsewhere];
 }
 
 const person = fc.record({
@@ -192,7 +204,8 @@ test('a place that turns up later is listed under its key until its label comes'
     { area: 'NEW', agency: 'X', category: 'national', status: 'unaccounted', count: 2 },
   ];
   const counts = { safe: 1, need_help: 0, away: 0, unaccounted: 2 };
-  const grown = addEvent(board, 2, { from: 2, alert_id: 'a', counts, cells });
+  const elsewhere = countsOf([]);
+  const grown = addEvent(board, 2, { from: 2, alert_id: 'a', counts, elsewhere, cells });
   expect(groups(grown, 'area').map(({ key, population }) => [key, population])).toEqual([
     ['A', 1],
     ['NEW', 2],

@@ -88,6 +88,7 @@ WHERE operation_id = current_operation() AND alert_id = $1
 SELECT round, extract(epoch FROM clock_timestamp() - max(queued_at))::float8 AS age_s,
        count(*)::int AS deliveries
 FROM delivery WHERE operation_id = current_operation() AND alert_id = $1
+  AND purpose IN ('alert', 'remind')
 GROUP BY round ORDER BY round DESC LIMIT 1
 
 -- name: silent
@@ -213,7 +214,7 @@ WHERE p.operation_id = current_operation() AND p.device_id = d.device_id
   AND p.address = d.address AND p.dead_at IS NULL
 
 -- name: delivery_counts
--- For how many deliveries of an alert each fact holds, in all areas or in some.
+-- For how many deliveries of an alert to its people each fact holds, in all areas or in some.
 SELECT count(*)::int AS queued, count(d.accepted_at)::int AS accepted,
        count(d.delivered_at)::int AS delivered, count(d.seen_at)::int AS seen,
        count(p.first_at)::int AS answered,
@@ -222,20 +223,22 @@ FROM delivery d
 JOIN alert_person p ON p.operation_id = d.operation_id AND p.alert_id = d.alert_id
   AND p.person_id = d.person_id
 WHERE d.operation_id = current_operation() AND d.alert_id = $1
+  AND d.purpose IN ('alert', 'remind')
   AND ($2::int[] IS NULL OR p.area_id = ANY ($2))
 
 -- name: deliveries
--- The deliveries of an alert to people in sight, in a fixed order, a page at a time.
-SELECT d.delivery_id, p.ref, p.name, d.channel, d.round, d.state, d.queued_at, d.accepted_at,
+-- The deliveries of an alert to people in sight, words to wardens too, in a fixed order, a page at
+-- a time. A warden may lead people of an alert that does not address her: she is seen by her area.
+SELECT d.delivery_id, p.ref, p.name, d.channel, d.purpose, d.round, d.state, d.queued_at, d.accepted_at,
        d.delivered_at, d.seen_at, ap.first_at AS answered_at, d.attempts, d.error, d.route,
        d.parts, d.price_micro, d.currency,
        CASE WHEN d.state = 'queued' AND d.due_at > clock_timestamp() THEN d.due_at END AS held_until
 FROM delivery d
-JOIN alert_person ap ON ap.operation_id = d.operation_id AND ap.alert_id = d.alert_id
-  AND ap.person_id = d.person_id
 JOIN person p ON p.operation_id = d.operation_id AND p.person_id = d.person_id
+LEFT JOIN alert_person ap ON ap.operation_id = d.operation_id AND ap.alert_id = d.alert_id
+  AND ap.person_id = d.person_id
 WHERE d.operation_id = current_operation() AND d.alert_id = $1
-  AND ($2::int[] IS NULL OR ap.area_id = ANY ($2))
+  AND ($2::int[] IS NULL OR coalesce(ap.area_id, p.area_id) = ANY ($2))
   AND ($3::text IS NULL OR (p.ref, d.delivery_id) > ($3, $4::uuid))
 ORDER BY p.ref, d.delivery_id LIMIT $5
 
@@ -298,3 +301,42 @@ WHERE d.operation_id = current_operation() AND d.delivery_id = $1 AND d.delivere
   AND ($3::text = 'delivered' OR ($3 = 'accepted' AND d.accepted_at IS NULL)
        OR ($3 = 'failed' AND (d.state <> 'failed' OR d.accepted_at IS NULL)))
 RETURNING d.alert_id
+
+-- name: unreached
+-- Who is silent and of whom no message is known to have arrived, in sight, with the farthest that
+-- any message came and the last fault: the worst first, a page at a time. rank: 0 nothing was
+-- made, 1 all failed, 2 nobody knows, 3 waits, 4 taken by a provider.
+WITH sent AS (
+  SELECT d.person_id, max(CASE WHEN d.accepted_at IS NOT NULL THEN 4
+                               WHEN d.state IN ('queued', 'sending') THEN 3
+                               WHEN d.state = 'unknown' THEN 2
+                               ELSE 1 END) AS rank,
+         bool_or(d.delivered_at IS NOT NULL OR d.seen_at IS NOT NULL) AS arrived,
+         array_agg(DISTINCT d.channel ORDER BY d.channel) AS channels,
+         (array_agg(d.error ORDER BY d.attempted_at DESC NULLS LAST)
+            FILTER (WHERE d.error IS NOT NULL))[1] AS fault
+  FROM delivery d
+  WHERE d.operation_id = current_operation() AND d.alert_id = $1
+    AND d.purpose IN ('alert', 'remind')
+  GROUP BY d.person_id),
+missing AS (
+  SELECT ap.person_id, ap.area_id, ap.category, coalesce(ap.node_id, 0) AS node_id,
+         coalesce(s.rank, 0) AS rank, coalesce(s.channels, '{}') AS channels, s.fault
+  FROM alert_person ap LEFT JOIN sent s ON s.person_id = ap.person_id
+  WHERE ap.operation_id = current_operation() AND ap.alert_id = $1
+    AND ap.status = 'unaccounted' AND NOT coalesce(s.arrived, false)
+    AND ($2::int[] IS NULL OR ap.area_id = ANY ($2))
+    AND ($3::int[] IS NULL OR ap.person_id = ANY ($3)))
+SELECT p.ref, p.name, m.category, a.code AS area_code, a.name AS area_name, m.rank, m.channels,
+       m.fault, n.node, n.label, n.state AS branch, w.ref AS leader_ref, w.name AS leader_name,
+       (SELECT c.phone FROM contact_point c WHERE c.operation_id = p.operation_id
+          AND c.person_id = p.person_id ORDER BY c.rank LIMIT 1) AS phone
+FROM missing m
+JOIN person p ON p.operation_id = current_operation() AND p.person_id = m.person_id
+JOIN area a ON a.operation_id = p.operation_id AND a.area_id = m.area_id
+LEFT JOIN alert_node n ON n.operation_id = p.operation_id AND n.alert_id = $1
+  AND n.node_id = m.node_id
+LEFT JOIN person w ON w.operation_id = p.operation_id
+  AND w.person_id = (array_remove(ARRAY[n.warden_id], NULL) || n.alternates)[coalesce(n.charge, 0) + 1]
+WHERE $4::int IS NULL OR (m.rank, p.ref) > ($4, $5::text)
+ORDER BY m.rank, p.ref LIMIT $6

@@ -7,6 +7,7 @@ from server.alerts import store
 from server.alerts.actions import NO_ALERT
 from server.alerts.deliveries.receipts import Given, Receipts
 from server.alerts.deliveries.store import SQL
+from server.alerts.deliveries.unreached import UnreachedOut, unreached
 from server.alerts.messages import (
     DeliveryOut,
     PersonName,
@@ -40,6 +41,12 @@ class Deliveries:
         path = f"/v1/alerts/{alert_id}/deliveries"
         return Reply(200, page(path, query, rows, lambda r: (r["ref"], r["delivery_id"]), _shown))
 
+    async def unreached(self, call: Call) -> Reply:
+        """Who is silent and has not been reached, and who answers for each."""
+        sight = store.sight_of(call.me, await call.auth.scope(call.me))
+        args = (self._db, call.me.operation_id, sight, call.uuid("alert_id"), call.query)
+        return Reply(200, await unreached(*args))
+
     async def receipts(self, call: Call) -> Reply:
         """Takes what a phone says of its own deliveries."""
         for n, item in enumerate(call.body.items):
@@ -56,6 +63,7 @@ def _shown(row: Any) -> DeliveryOut:
         delivery_id=row["delivery_id"],
         person=PersonName(row["ref"], row["name"]),
         channel=row["channel"],
+        purpose=row["purpose"],
         round=row["round"],
         state=row["state"],
         queued_at=row["queued_at"],
@@ -84,6 +92,15 @@ def endpoints(database: Database) -> list[Endpoint]:
             "Deliveries of an alert, each fact as what it is",
             "delivery.read",
             {200: Page[DeliveryOut]},
+            query=PlainQuery,
+        ),
+        Endpoint(
+            "GET",
+            "/v1/alerts/{alert_id}/unreached",
+            room.unreached,
+            "Who is silent and has not been reached: why, and who answers for each",
+            "unreached.read",
+            {200: Page[UnreachedOut]},
             query=PlainQuery,
         ),
         Endpoint(

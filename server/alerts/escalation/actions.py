@@ -50,6 +50,8 @@ class Pass:
         cascade = self.goes_by.mode == "cascade"
         turns = rules.begin(self.nodes.values(), self.goes_by.mode)
         await self._take(turns, deliver=cascade)
+        args = (self.goes_by.policy, self.now)
+        await store.put_steps(self.con, self.alert_id, rules.unsent(*args))
         self.changed = cascade  # that a broadcast opens all branches is no news
 
     async def go_on(self, opened: Sequence[int], why: str, *, acknowledged: bool) -> None:
@@ -104,6 +106,9 @@ class Pass:
 
     async def step(self, act: str, node_id: int, silent: int) -> None:
         """Takes one step that is due; it ends, or is timed anew."""
+        if act == "unsent":
+            await self._unsent()
+            return
         node = self.nodes[node_id]
         if act == "open_branch":
             await self._unanswered(node)
@@ -128,6 +133,18 @@ class Pass:
             await self.con.execute(SQL.charge, self.alert_id, node.node_id, place)
             self.told["ask"].add(node.leaders[place])
         await self.go_on([node.node_id], why, acknowledged=False)
+
+    async def _unsent(self) -> None:
+        """Texts whom push does not get out to; looked at again while any push still waits."""
+        people = [r[0] for r in await self.con.fetch(SQL.unsent, self.alert_id)]
+        args = (self.con, self.alert_id, self.lane, self.texted, people)
+        self.changed |= await deliveries.next_channels(*args) > 0
+        waiting = await self.con.fetchval(SQL.pushes_waiting, self.alert_id)
+        if waiting or any(n.state in ("waiting", "asked") for n in self.nodes.values()):
+            again = [Step("unsent", DESK, self.now + rules.UNSENT_AGAIN)]
+            await store.put_steps(self.con, self.alert_id, again)
+            return
+        await self._end("unsent", DESK, "done", "every push has got out, or has failed")
 
     async def _channels(self, node: Node) -> None:
         everybody = self.goes_by.kind != "advisory"

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from server.alerts.escalation.rules import Policy
+from server.alerts.escalation.rules import Act, Policy
 
 
 class Leader(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ class Counts(msgspec.Struct, frozen=True):
 class NextStep(msgspec.Struct, frozen=True):
     """What will be done next if people are silent then."""
 
-    act: Literal["channels", "call_down", "alternate", "up", "open_branch"]
+    act: Act
     due_at: datetime
 
 
@@ -63,7 +63,7 @@ class NodeOut(msgspec.Struct, frozen=True):
 class TakenOut(msgspec.Struct, frozen=True):
     """A step that ended: done, or stopped because nobody was silent or the alert had ended."""
 
-    act: Literal["channels", "call_down", "alternate", "up", "open_branch"]
+    act: Act
     node: str
     due_at: datetime
     ended_at: datetime

@@ -117,6 +117,30 @@ WHERE p.operation_id = current_operation() AND p.alert_id = $1
       AND d.person_id = p.person_id AND (d.delivered_at IS NOT NULL OR d.seen_at IS NOT NULL)))
 ORDER BY p.person_id
 
+-- name: unsent
+-- Who is silent and has pushes none of which a provider has taken: those tried in vain; all of
+-- them where no push of the alert was taken for 15 s, for then the provider is down.
+WITH push AS MATERIALIZED (
+  SELECT d.person_id, bool_or(d.error IS NOT NULL) AS vain, max(d.accepted_at) AS taken_at
+  FROM delivery d
+  WHERE d.operation_id = current_operation() AND d.alert_id = $1
+    AND d.channel IN ('fcm', 'webpush') AND d.purpose IN ('alert', 'remind')
+  GROUP BY d.person_id)
+SELECT p.person_id FROM push u
+JOIN alert_person p ON p.operation_id = current_operation() AND p.alert_id = $1
+  AND p.person_id = u.person_id
+WHERE p.status = 'unaccounted' AND u.taken_at IS NULL
+  AND (u.vain OR (SELECT coalesce(max(w.taken_at) < clock_timestamp() - interval '15 seconds', true)
+                  FROM push w))
+ORDER BY p.person_id
+
+-- name: pushes_waiting
+-- Whether pushes of an alert still wait to get out.
+SELECT EXISTS (
+  SELECT FROM delivery d
+  WHERE d.operation_id = current_operation() AND d.alert_id = $1
+    AND d.channel IN ('fcm', 'webpush') AND d.state IN ('queued', 'sending'))
+
 -- name: people_of_node
 -- The people of an alert directly in a node.
 SELECT person_id FROM alert_person
@@ -216,8 +240,9 @@ WHERE operation_id = current_operation() AND person_id = ANY ($1::int[])
 
 -- name: taken
 -- The steps of an alert that ended, in the order they did.
-SELECT e.act, n.node, e.due_at, e.state, e.ended_at, e.result FROM escalation_step e
-JOIN alert_node n ON n.operation_id = e.operation_id AND n.alert_id = e.alert_id
+SELECT e.act, coalesce(n.node, '') AS node, e.due_at, e.state, e.ended_at, e.result
+FROM escalation_step e
+LEFT JOIN alert_node n ON n.operation_id = e.operation_id AND n.alert_id = e.alert_id
   AND n.node_id = e.node_id
 WHERE e.operation_id = current_operation() AND e.alert_id = $1 AND e.state <> 'due'
 ORDER BY e.ended_at, e.node_id, e.act

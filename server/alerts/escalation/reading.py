@@ -45,13 +45,14 @@ async def cascade(db: Database, operation_id: int, sight: Sight, alert_id: UUID)
         taken = await con.fetch(SQL.taken, alert_id)
         as_of: datetime = await con.fetchval(SQL.clock)
     codes = {r["node_id"]: r["node"] for r in shown}
+    told = {*codes.values(), ""} if len(shown) == len(rows) else set(codes.values())
     return CascadeOut(
         alert_id=alert_id,
         as_of=as_of,
         mode=alert.mode,  # type: ignore[arg-type]
         policy=rules.changed(policy, wishes),
         nodes=[_node(r, codes, names) for r in shown],
-        taken=[TakenOut(**dict(r)) for r in taken if r["node"] in set(codes.values())],
+        taken=[TakenOut(**dict(r)) for r in taken if r["node"] in told],
     )
 
 

@@ -14,9 +14,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from server.errors import refuse_field
 
-Act = Literal["channels", "call_down", "alternate", "up", "open_branch"]
+Act = Literal["unsent", "channels", "call_down", "alternate", "up", "open_branch"]
 DESK = 0  # the node of those whom no node of the tree answers for
 WEEK_S = 7 * 86400
+UNSENT_AFTER = timedelta(seconds=30)  # a provider that has taken nothing by then is passed by
+UNSENT_AGAIN = timedelta(seconds=15)
 Wait = Annotated[int, Meta(ge=0, le=WEEK_S)]
 WallTime = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
@@ -144,6 +146,15 @@ def steps(policy: Policy, kind: str, node: Node, opened: datetime, zone: str) ->
         for act, wait in waits
         if wait is not None and node.people > 0
     ]
+
+
+def unsent(policy: Policy, opened: datetime) -> list[Step]:
+    """When it is first looked at whose messages did not get out. Not where the alert wants no
+    other channel, or all went by all of them at once."""
+    if not policy.channels_after_s:
+        return []
+    wait = min(UNSENT_AFTER, timedelta(seconds=policy.channels_after_s))
+    return [Step("unsent", DESK, opened + wait)]
 
 
 def after_quiet(due: datetime, quiet: Quiet | None, zone: str) -> datetime:

@@ -124,7 +124,7 @@ ON CONFLICT DO NOTHING
 SELECT p.ref, p.name, ap.category, a.code AS area_code, a.name AS area_name, g.name AS agency,
        ap.status, ap.event_at, ap.received_at, ap.late, c.note, c.reporter,
        actor_name(c.actor) AS reporter_name, w.reach, s.ref AS sponsor,
-       ap.added, (SELECT phone FROM contact_point cp WHERE cp.operation_id = p.operation_id
+       ap.added, ap.expected, (SELECT phone FROM contact_point cp WHERE cp.operation_id = p.operation_id
                   AND cp.person_id = p.person_id ORDER BY rank LIMIT 1) AS phone
 FROM alert_person ap
 JOIN person p ON p.operation_id = ap.operation_id AND p.person_id = ap.person_id

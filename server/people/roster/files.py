@@ -22,7 +22,10 @@ MOST_BYTES = 256 * 1024 * 1024
 _TEXT = (".csv", ".tsv")
 _BOOK = ".xlsx"
 _EXACT = 10**15  # a spreadsheet's numbers are exact below this
-_NAMES = "Name the files areas.csv, people.csv and tree.csv (or .xlsx, or sheets of a workbook)."
+_NAMES = (
+    "Name the files areas.csv, people.csv, tree.csv and presence.csv (or .xlsx, or sheets of a"
+    " workbook)."
+)
 csv.field_size_limit(4_000_000)  # a node may list 100,000 members
 
 
@@ -99,7 +102,7 @@ class _Reader:
             self._refuse(path.name, 0, reason, "Save it again as .xlsx, without a password.")
         else:
             if named and before == len(self.sheets) + len(self.refused):
-                self._refuse(path.name, 0, "has no sheet areas, people or tree", _NAMES)
+                self._refuse(path.name, 0, "has no sheet areas, people, tree or presence", _NAMES)
 
     def _sheets(self, path: Path, kind: str) -> None:
         if not zipfile.is_zipfile(path):

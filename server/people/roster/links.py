@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from server.people.roster.rows import AreaRow, NodeRow, PersonRow, Row
+from server.people.roster.rows import AreaRow, NodeRow, PersonRow, PresenceRow, Row
 from server.people.roster.tables import AREAS, PEOPLE, TREE
 
 
@@ -20,12 +20,14 @@ class KnownPerson(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What is on record: parents by code and node, people by ref, agencies as spelled."""
+    """What is on record: parents by code and node, people by ref, agencies as spelled, keys of
+    imported presences that are not over."""
 
     areas: dict[str, str | None]
     nodes: dict[str, str | None]
     people: dict[str, KnownPerson]
     agencies: list[str]
+    presences: list[str] = []
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -46,6 +48,10 @@ def references(row: Row) -> Iterator[Reference]:
             yield Reference("area", AREAS, row.area)
         if row.family_of:
             yield Reference("family_of", PEOPLE, row.family_of)
+    elif isinstance(row, PresenceRow):
+        yield Reference("ref", PEOPLE, row.ref)
+        if row.area:
+            yield Reference("area", AREAS, row.area)
     else:
         yield from _node_references(row)
 

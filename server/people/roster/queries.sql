@@ -19,6 +19,13 @@ SELECT n.node, p.node AS parent FROM tree_node n
 LEFT JOIN tree_node p ON p.operation_id = n.operation_id AND p.node_id = n.parent_id
 WHERE n.operation_id = current_operation()
 
+-- name: known_presences
+-- Imported presences that are not over.
+SELECT p.ref, r.kind, r.from_at FROM presence r
+JOIN person p ON p.operation_id = r.operation_id AND p.person_id = r.person_id
+WHERE r.operation_id = current_operation() AND r.source = 'import'
+  AND r.until_at > clock_timestamp()
+
 -- name: known_agencies
 -- Agencies as they are spelled.
 SELECT name FROM agency WHERE operation_id = current_operation() ORDER BY agency_id

@@ -1,17 +1,20 @@
 """What each row says by itself, checked cell by cell and typed. Pure."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from server.people.roster import cells
+from server.people.roster import cells, moments
 from server.people.roster.cells import BadCell
 from server.people.roster.report import Refusal, Warned, refusal
-from server.people.roster.tables import AREAS, COLUMNS, PEOPLE, TREE, Table
+from server.people.roster.tables import AREAS, COLUMNS, PEOPLE, PRESENCE, TREE, Table
 
 KINDS = frozenset({"country", "region", "duty_station", "zone"})
 CATEGORIES = frozenset({"international", "national", "local", "contractor", "volunteer", "family"})
+PRESENCES = frozenset({"leave", "travel", "visit"})
 _EVERY = 1000  # rows between two reports of progress
 _LIMITS = {
     "code": 60,
@@ -31,6 +34,7 @@ _LIMITS = {
     "language": 16,
     "alternates": 4000,
     "members": 1_000_000,
+    "note": 500,
 }
 _LIMIT = 100
 Progress = Callable[[str, int, int], None]
@@ -79,7 +83,20 @@ class NodeRow(msgspec.Struct, frozen=True):
     members: list[str]
 
 
-Row = AreaRow | PersonRow | NodeRow
+class PresenceRow(msgspec.Struct, frozen=True):
+    """A good row of presence.csv, in UTC. `key` names it: nobody begins the same twice at once."""
+
+    row: int
+    key: str
+    ref: str
+    kind: str
+    area: str
+    from_at: datetime
+    until_at: datetime
+    note: str | None
+
+
+Row = AreaRow | PersonRow | NodeRow | PresenceRow
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -99,16 +116,25 @@ def key_of(row: Row) -> str:
     """A row's own name: its code, ref or node."""
     if isinstance(row, PersonRow):
         return row.ref
+    if isinstance(row, PresenceRow):
+        return row.key
     return row.code if isinstance(row, AreaRow) else row.node
 
 
-def check(table: Table, region: str, progress: Progress) -> Checked:
-    """Every row of a table by itself. `region`: default country of phone numbers."""
-    checker = _Checker(table, region)
-    makers: dict[str, Callable[[list[str]], Row]] = {
+def presence_key(ref: str, kind: str, from_at: datetime) -> str:
+    """What names a presence on record and in files, as `P1 leave 2026-11-23T21:00:00+00:00`."""
+    return f"{ref} {kind} {from_at.isoformat()}"
+
+
+def check(table: Table, region: str, progress: Progress, timezone: str = "UTC") -> Checked:
+    """Every row of a table by itself. `region`: default country of phone numbers; `timezone`:
+    where dates begin and end."""
+    checker = _Checker(table, region, ZoneInfo(timezone))
+    makers: dict[str, Callable[[list[str]], Row | None]] = {
         AREAS: checker.area,
         PEOPLE: checker.person,
         TREE: checker.node,
+        PRESENCE: checker.presence,
     }
     make = makers[table.kind]
     good: list[Any] = []
@@ -138,9 +164,10 @@ def check(table: Table, region: str, progress: Progress) -> Checked:
 class _Checker:
     """Checks rows one by one; a refused cell is noted and the rest of its row still checked."""
 
-    def __init__(self, table: Table, region: str) -> None:
+    def __init__(self, table: Table, region: str, zone: ZoneInfo) -> None:
         self._table = table
         self._region = region
+        self._zone = zone
         self._limits = [_LIMITS.get(c, _LIMIT) for c in COLUMNS[table.kind]]
         self.refused: list[Refusal] = []
         self.warnings: list[Warned] = []
@@ -148,9 +175,13 @@ class _Checker:
         self._raw: list[str] = []
         self._spoilt: set[int] = set()  # columns of this row refused so far
 
-    def row(self, number: int, values: list[str], make: Callable[[list[str]], Row]) -> Row | None:
+    def row(
+        self, number: int, values: list[str], make: Callable[[list[str]], Row | None]
+    ) -> Row | None:
         """The typed row, or None if any cell was refused."""
         self._number, self._raw, self._spoilt = number, values, set()
+        if self._table.kind == PRESENCE:  # the one table with dates
+            values = [v.lstrip(cells.DATE) if n in (3, 4) else v for n, v in enumerate(values)]
         try:
             texts = list(map(cells.clean, values, self._limits))
         except BadCell:  # then again, one by one, to say which
@@ -220,6 +251,25 @@ class _Checker:
             alternates=alternates,
             members=self._cell(6, cells.keys, nobody, v[6]),
         )
+
+    def presence(self, v: list[str]) -> PresenceRow | None:
+        """A row of presence.csv."""
+        ref = self._cell(0, cells.key, "", v[0])
+        kind = self._cell(1, cells.choice, "", v[1], PRESENCES)
+        area = self._optional_key(2, v[2])
+        if kind == "visit" and not v[2]:
+            self._refuse(2, "a visit without an area", "Name the area she visits.")
+        if kind == "leave" and v[2]:
+            self._refuse(2, "leave has no area", "Empty area, or make the kind travel.")
+        none: datetime | None = None
+        begins = self._cell(3, moments.begins, none, v[3], self._zone)
+        ends = self._cell(4, moments.ends, none, v[4], self._zone)
+        if begins is None or ends is None:
+            return None
+        if ends <= begins:
+            self._refuse(4, "is not after from", "Check both: a date lasts until 24:00.")
+        key = presence_key(ref, kind, begins)
+        return PresenceRow(self._number, key, ref, kind, area, begins, ends, v[5] or None)
 
     def _family_fits(self, category: str, family_of: str) -> None:
         if category == "family" and not family_of:

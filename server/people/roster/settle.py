@@ -14,11 +14,20 @@ import msgspec
 from server.people.roster.agencies import Agencies
 from server.people.roster.links import Known, Reference, circles, references
 from server.people.roster.report import Refusal, Warned, refusal
-from server.people.roster.rows import AreaRow, Checked, NodeRow, PersonRow, Row, key_of, numbers
-from server.people.roster.tables import AREAS, ORDER, PEOPLE, TREE
+from server.people.roster.rows import (
+    AreaRow,
+    Checked,
+    NodeRow,
+    PersonRow,
+    PresenceRow,
+    Row,
+    key_of,
+    numbers,
+)
+from server.people.roster.tables import AREAS, ORDER, PEOPLE, PRESENCE, TREE
 
-_KEY = {AREAS: "code", PEOPLE: "ref", TREE: "node"}
-_WORD = {AREAS: "area", PEOPLE: "person", TREE: "node"}
+_KEY = {AREAS: "code", PEOPLE: "ref", TREE: "node", PRESENCE: "key"}
+_WORD = {AREAS: "area", PEOPLE: "person", TREE: "node", PRESENCE: "presence"}
 _NAMED = 5  # how many other rows a reason names
 
 
@@ -31,6 +40,7 @@ class Settled(msgspec.Struct, frozen=True):
     refused: list[Refusal]
     warnings: list[Warned]
     agencies_added: list[str]
+    presences: list[PresenceRow] = []
 
 
 def settle(tables: Mapping[str, Checked], known: Known, *, partial: bool) -> Settled:
@@ -86,7 +96,8 @@ class _Settling:
 
     def _twin(self, kind: str, row: Row, key: str, numbers_: Sequence[int]) -> None:
         reason = f"is also on {_rows(n for n in numbers_ if n != row.row)}"
-        self._note(kind, row, _KEY[kind], key, reason, "Keep one row and remove the others.")
+        column = "ref" if kind == PRESENCE else _KEY[kind]
+        self._note(kind, row, column, key, reason, "Keep one row and remove the others.")
         if key not in self.lost[kind]:
             self._lose(kind, key, row.row)
 
@@ -226,6 +237,8 @@ class _Settling:
         """What is known of a kind, by key."""
         if kind == PEOPLE:
             return self.known.people
+        if kind == PRESENCE:
+            return dict.fromkeys(self.known.presences)
         return self.known.areas if kind == AREAS else self.known.nodes
 
     def _drop(self, kind: str, row: Row, column: str, value: str, reason: str, remedy: str) -> None:
@@ -256,6 +269,7 @@ class _Settling:
             refused=sorted([*checked, *self.refused], key=self._place),
             warnings=[*noted, *warnings],
             agencies_added=agencies,
+            presences=list(self.good[PRESENCE].values()),
         )
 
     def _place(self, r: Refusal) -> tuple[int, int]:

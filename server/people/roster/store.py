@@ -7,7 +7,7 @@ import msgspec
 
 from server.db import named_sql
 from server.people.roster.links import Known, KnownPerson
-from server.people.roster.rows import AreaRow, NodeRow, PersonRow
+from server.people.roster.rows import AreaRow, NodeRow, PersonRow, presence_key
 from server.people.roster.settle import Settled
 
 SQL = named_sql(__file__)
@@ -31,6 +31,7 @@ async def known(con: Any) -> Known:
         nodes=dict(await _pairs(con, SQL.known_nodes)),
         people=people,
         agencies=[r["name"] for r in await con.fetch(SQL.known_agencies)],
+        presences=[presence_key(*r) for r in await con.fetch(SQL.known_presences)],
     )
 
 
@@ -45,6 +46,12 @@ async def known_of(con: Any, person: PersonRow) -> Known:
         people={r["ref"]: _person(r) for r in found},
         agencies=[r["name"] for r in await con.fetch(SQL.known_agencies)],
     )
+
+
+async def known_people(con: Any, refs: Sequence[str]) -> dict[str, KnownPerson]:
+    """Those on record under some refs, by ref; their families ride along."""
+    found = await con.fetch(SQL.known_people_of, list(refs), [])
+    return {r["ref"]: _person(r) for r in found}
 
 
 async def write(

@@ -6,8 +6,8 @@ import msgspec
 
 from server.people.roster.report import Refusal, Warned, refusal
 
-AREAS, PEOPLE, TREE = "areas", "people", "tree"
-ORDER = (AREAS, PEOPLE, TREE)
+AREAS, PEOPLE, TREE, PRESENCE = "areas", "people", "tree", "presence"
+ORDER = (AREAS, PEOPLE, TREE, PRESENCE)
 COLUMNS: dict[str, tuple[str, ...]] = {
     AREAS: ("code", "name", "parent", "kind", "lat", "lon", "pcode"),
     PEOPLE: (
@@ -23,12 +23,14 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "family_of",
     ),
     TREE: ("node", "parent", "label", "area", "warden", "alternates", "members"),
+    PRESENCE: ("ref", "kind", "area", "from", "until", "note"),
 }
 # A file may lack these columns: what is on record then stays as it is.
 OPTIONAL: dict[str, frozenset[str]] = {
     AREAS: frozenset({"lat", "lon", "pcode"}),
     PEOPLE: frozenset({"phone", "phone2", "email", "language", "family_of"}),
     TREE: frozenset(),
+    PRESENCE: frozenset({"area", "note"}),
 }
 _DELIMITERS = ",;\t|"
 

@@ -20,6 +20,9 @@ export interface Board {
   readonly cells: ReadonlyMap<string, Cell>;
   /** the newest snapshot: labels, parity, late answers and the rest that events do not carry */
   readonly snapshot: Headcount;
+  /** those expected elsewhere, as of the newest snapshot or event */
+  readonly elsewhere: Counts;
+  readonly elsewhereSeq: number;
 }
 
 export type Grouping = 'area' | 'agency' | 'category';
@@ -27,7 +30,13 @@ export type Grouping = 'area' | 'agency' | 'category';
 const NO_COUNTS: Counts = { safe: 0, need_help: 0, away: 0, unaccounted: 0 };
 
 export function fromSnapshot(snapshot: Headcount): Board {
-  return addSnapshot({ cells: new Map(), snapshot }, snapshot);
+  const start = {
+    cells: new Map<string, Cell>(),
+    snapshot,
+    elsewhere: NO_COUNTS,
+    elsewhereSeq: -1,
+  };
+  return addSnapshot(start, snapshot);
 }
 
 /** A snapshot is complete as of its number: what it does not list is nobody. */
@@ -37,7 +46,13 @@ export function addSnapshot(board: Board, snapshot: Headcount): Board {
   const cells = new Map<string, Cell>();
   for (const cell of snapshot.cells) cells.set(keyOf(cell), { ...cell, seq });
   for (const [key, cell] of board.cells) if (cell.seq > seq) cells.set(key, cell);
-  return { cells, snapshot };
+  const newer = seq > board.elsewhereSeq;
+  return {
+    cells,
+    snapshot,
+    elsewhere: newer ? snapshot.expected.elsewhere.counts : board.elsewhere,
+    elsewhereSeq: Math.max(seq, board.elsewhereSeq),
+  };
 }
 
 /** @param id the last stream number the event stands for */
@@ -48,7 +63,8 @@ export function addEvent(board: Board, id: number, event: HeadcountEvent): Board
     const key = keyOf(cell);
     if ((cells.get(key)?.seq ?? -1) < id) cells.set(key, { ...cell, seq: id });
   }
-  return { ...board, cells };
+  if (id <= board.elsewhereSeq) return { ...board, cells };
+  return { ...board, cells, elsewhere: event.elsewhere, elsewhereSeq: id };
 }
 
 /** Whether the event's own totals are what the cells add up to; if not, something was missed. */

@@ -66,6 +66,7 @@ export type LabelledCount = Schemas['Tally'];
 
 export type CellCount = Schemas['Cell'];
 export type Group = With<Schemas['Group'], { counts: Counts }>;
+export type Expected = With<Schemas['Expected'], { counts: Counts }>;
 export type Parity = Schemas['Parity'];
 export type ParityGroup = Schemas['Side'];
 export type Headcount = With<
@@ -74,13 +75,14 @@ export type Headcount = With<
     state: AlertState;
     counts: Counts;
     at_close?: Counts | null;
+    expected: { here: Expected; elsewhere: Expected };
     by: { area: Group[]; agency: Group[]; category: Group[] };
   }
 >;
 export type BoardPerson = Schemas['AlertPerson'];
 export type Area = Schemas['AreaOut'];
 export type Agency = Schemas['AgencyOut'];
-export type TreeNode = Schemas['TreeNode'];
+export type TreeNode = Schemas['TreeNodeOut'];
 export type Mode = Schemas['AlertOut']['mode'];
 export type AlertTree = Schemas['CascadeOut'];
 export type AlertNode = Schemas['NodeOut'];
@@ -93,6 +95,8 @@ export interface HeadcountEvent {
   from: number;
   alert_id: string;
   counts: Counts;
+  /** of these, those expected elsewhere */
+  elsewhere: Counts;
   cells: CellCount[];
 }
 

@@ -1,0 +1,1 @@
+"""Where people are expected: leave, travel, visits. Imported, or said by operators and wardens."""
