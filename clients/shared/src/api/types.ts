@@ -43,6 +43,12 @@ export type Device = Schemas['DeviceOut'];
 export type WebPush = Schemas['WebPush'];
 export type PublicConfig = Schemas['ClientConfig'];
 
+// --- a warden's phone ---
+
+export type BranchPerson = Schemas['BranchPerson'];
+export type BranchAlert = With<Schemas['BranchAlert'], { kind: AlertKind; severity: Severity }>;
+export type BranchList = With<Schemas['BranchList'], { alerts: BranchAlert[] }>;
+
 // --- the console ---
 
 export type Role = 'admin' | 'operator' | 'auditor' | 'warden';

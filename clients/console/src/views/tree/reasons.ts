@@ -18,11 +18,13 @@ const REASONS: [RegExp, (...found: string[]) => string][] = [
   ],
   [/^the warden was told$/, () => m.taken_warden()],
   [/^alternate (\d+) was told$/, (place) => m.taken_alternate({ place: place! })],
+  [/^every push has got out, or has failed$/, () => m.taken_unsent()],
   [/^passed to the node above$/, () => m.taken_up()],
   [/^passed to the duty desk$/, () => m.taken_desk()],
 ];
 
 const STEPS: Record<StepAct, () => string> = {
+  unsent: m.next_unsent,
   channels: m.next_channels,
   call_down: m.next_call_down,
   alternate: m.next_alternate,
