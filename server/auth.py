@@ -41,6 +41,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "area.read": _ANYONE,
     "tree.read": _READERS | {"warden"},
     "tree.history": _READERS,
+    "branch.read": frozenset({"warden"}),
+    "score.read": _READERS,
     "presence.read": _READERS | {"warden"},
     "presence.write": _STAFF | {"warden"},
     "tree.write": _STAFF,

@@ -8,6 +8,7 @@ from server import stream
 from server.alerts import rules, store
 from server.alerts.deliveries.store import SQL as DELIVERIES
 from server.alerts.escalation.store import SQL as ESCALATION
+from server.alerts.scoring import store as scores
 from server.alerts.store import SQL
 from server.db import Database, retried
 
@@ -29,6 +30,8 @@ async def end_in(
     await con.execute(ESCALATION.stop_steps, alert_id)
     await con.execute(SQL.hold_out_reports)
     await con.execute(SQL.mark_ended, alert_id, after)
+    if after != "cancelled":
+        await scores.keep(con, alert_id)
     now: datetime = await con.fetchval(SQL.clock)
     await store.enqueue(con, operation_id, "alert.settle", alert_id, now + SETTLE_AFTER)
     await store.audit(con, actor, f"alert.{verb}", str(alert_id))

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from server.alerts import actions, listing, store
+from server.alerts.branch import routes as branch
 from server.alerts.deliveries import reports
 from server.alerts.deliveries import routes as deliveries
 from server.alerts.escalation import routes as escalation
@@ -21,6 +22,7 @@ from server.alerts.messages import (
     RemindedOut,
 )
 from server.alerts.preview import Ways, preview
+from server.alerts.scoring import routes as scoring
 from server.alerts.store import Sight
 from server.auth import Authenticator
 from server.config import Settings
@@ -124,6 +126,8 @@ def endpoints(database: Database, auth: Authenticator, settings: Settings) -> li
         *deliveries.endpoints(database),
         *reports.endpoints(database, sms, settings.public_url),
         *members.endpoints(database, auth, texted(sms)),
+        *branch.endpoints(database, texted(sms)),
+        *scoring.endpoints(database),
         *escalation.endpoints(database, texted(sms)),
     ]
 

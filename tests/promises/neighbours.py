@@ -175,6 +175,7 @@ async def _roll_call(land: Land, database: db.Database) -> None:
     while await runner.turn():
         pass
     await call("admin", "PUT", "/v1/policies/routine", POLICY)
+    await _exercise(land, runner)
     one = f"/v1/alerts/{names['alert']}"
     stranger = {"id": names["addition"], "name": mark + "stranger", "area": mark + "N"}
     names["stranger"] = (await call("admin", "POST", f"{one}/people", stranger))["ref"]
@@ -184,6 +185,15 @@ async def _roll_call(land: Land, database: db.Database) -> None:
     page = await call("admin", "GET", "/v1/people?limit=1")
     names["cursor"] = httpx.URL(page["next"]).params["cursor"]
     await report_safe(land, names["checkin"])
+
+
+async def _exercise(land: Land, runner: jobs.Runner) -> None:
+    """One that has ended: its score is on record."""
+    body = {**ALERT, "exercise": True, "id": str(uuid4()), **texts(land.mark)}
+    await land.call("admin", "POST", "/v1/alerts", body)
+    while await runner.turn():
+        pass
+    await land.call("admin", "POST", f"/v1/alerts/{body['id']}/close")
 
 
 async def report_safe(land: Land, checkin_id: str | None = None) -> None:
@@ -292,7 +302,6 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
             ("own", {**alert, "id": names["alert"], "incident_id": names["incident"]}),
         ],
         "POST /v1/alerts/{alert_id}/correct": [("own", {"id": corrected, **words})],
-        "PUT /v1/policies/{severity}": [("own", POLICY)],
         "POST /v1/alerts/{alert_id}/people": [
             *((due, {**new(), **more}) for due, more in extra),
             ("refused", {**new(), **place, "agency": f"{mark}agency"}),
@@ -323,9 +332,9 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
 
 
 def of_tree(own: Land, mark: str) -> dict[str, list[tuple[str, Any]]]:
-    """Bodies of the tree's own calls."""
-    node = {"label": "l", "reason": "r", "version": 1}
-    days = {"id": str(uuid4()), "from": "2026-11-01", "until": "2026-11-30"}
+    """Bodies of the calls about the tree, its presences and its policies."""
+    node = {"label": "l", "reason": "r", "version": 1, "answer_s": 60}
+    days = {"id": str(uuid4()), "note": "n", "from": "2026-11-01", "until": "2026-11-30"}
     visit = {**days, "kind": "visit", "ref": f"{own.mark}P2", "area": f"{own.mark}N"}
     named: list[dict[str, Any]] = [
         {"area": f"{mark}N"},
@@ -335,6 +344,7 @@ def of_tree(own: Land, mark: str) -> dict[str, list[tuple[str, Any]]]:
         {"members": [f"{mark}P2"]},
     ]
     return {
+        "PUT /v1/policies/{severity}": [("own", POLICY)],
         "PUT /v1/tree/nodes/{node}": [
             *(("refused", {**node, **more}) for more in named),
             ("own", {**node, "area": f"{own.mark}N"}),

@@ -1,0 +1,1 @@
+"""Scores: who was reached, who answered and how fast, by node and category; kept of exercises."""

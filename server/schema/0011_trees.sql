@@ -1,0 +1,15 @@
+-- Trees: the score of an exercise, kept at its end.
+-- Older code may still run: yes. Exercises it ends have no score.
+
+-- Never written again: what is said later does not move the history.
+CREATE TABLE exercise_score (
+  operation_id int NOT NULL REFERENCES operation,
+  alert_id uuid NOT NULL,
+  ended_at timestamptz NOT NULL,
+  score jsonb NOT NULL,
+  PRIMARY KEY (operation_id, alert_id),
+  FOREIGN KEY (operation_id, alert_id) REFERENCES alert
+);
+CREATE INDEX exercise_score_newest ON exercise_score (operation_id, ended_at DESC, alert_id);
+CALL guard_table('exercise_score');
+REVOKE UPDATE, DELETE ON exercise_score FROM muster_app;
