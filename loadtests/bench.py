@@ -18,7 +18,17 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtests.harness import Bench, Figure, Row
-from loadtests.rows import checkins, claims, fanout, handing, pushes, rollcall, roster, sizes
+from loadtests.rows import (
+    checkins,
+    claims,
+    fanout,
+    handing,
+    pushes,
+    queue,
+    rollcall,
+    roster,
+    sizes,
+)
 from server import log
 from server.embedded import EmbeddedPostgres
 
@@ -28,10 +38,12 @@ ROWS: list[tuple[tuple[str, ...], Row]] = [
     (("rollcall_100k_seconds", "rollcall_100k_open_seconds"), rollcall.measure),
     (("import_100k_seconds",), roster.measure),
     (("push_vs_raw_aiohttp", "push_vs_raw_aiohttp_100ms"), pushes.against_raw),
-    (("push_vs_pyfcm_async",), pushes.against_pyfcm),
-    (("push_vs_firebase_admin",), pushes.against_firebase),
+    (("push_vs_pyfcm_async", "push_vs_pyfcm_async_100ms"), pushes.against_pyfcm),
+    (("push_vs_firebase_admin", "push_vs_firebase_admin_100ms"), pushes.against_firebase),
     (("handed_50k_seconds",), handing.measure),
     (("claim_vs_pgqueuer",), claims.measure),
+    (("claim_p99_flat",), queue.under_a_long_read),
+    (("recipients_flat", "recipients_50k_seconds"), queue.over_size),
     (("sse_vs_raw",), fanout.measure),
     (("phone_app_gzip_kb",), sizes.measure),
 ]

@@ -197,7 +197,7 @@ def main() -> None:
     """Entry point: refusals are said in a sentence, never as a traceback."""
     try:
         cli()
-    except (Problem, EmbeddedError, OSError) as error:
+    except (Problem, EmbeddedError, db.SchemaTooNew, OSError) as error:
         COMPLAINT.print(f"[bold red]{error}[/]")
         for field in getattr(error, "errors", None) or []:
             COMPLAINT.print(f"  {field.path}: {field.message}")

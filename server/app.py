@@ -20,18 +20,23 @@ import server.alerts.board
 import server.alerts.routes
 import server.checkin.board
 import server.checkin.routes
+import server.checkin.sms.board
+import server.checkin.sms.routes
 import server.hub
 import server.people.routes
 import server.people.tree.board
 from server import errors, log, openapi, web
+from server.alerts.health.alarms import EVERY_S as ALARMS_S
+from server.alerts.health.alarms import Alarms
 from server.auth import Authenticator, keep_last_seen
 from server.checkin.actions import Collector
 from server.config import Settings
 from server.db import Database
 from server.hub import Hub
-from server.supervise import Supervisor, stop_on_signals
+from server.mailing import served
+from server.supervise import Supervisor, every, stop_on_signals
 from server.system import System
-from server.texting import sms_routes, texted
+from server.texting import sms_routes
 from server.vapid import open_push_key
 from server.vault import open_vault
 from server.web import Endpoint, Shell
@@ -51,12 +56,17 @@ class Api:
             *server.checkin.board.Faces(self.db).kinds(),
             *server.alerts.board.kinds(self.db),
             *server.people.tree.board.kinds(),
+            *server.checkin.sms.board.Faces(self.db).kinds(),
         ]
         self.hub = Hub(self.db, kinds)
         self.collector = Collector(self.db, self.hub.wake)
         vault = open_vault(settings)
+        routes = sms_routes(settings)
         self.endpoints: list[Endpoint] = [
-            *server.checkin.routes.endpoints(self.db, self.collector, texted(sms_routes(settings))),
+            *server.checkin.routes.endpoints(self.db, self.collector, served(settings)),
+            *server.checkin.sms.routes.endpoints(
+                self.db, routes, settings.public_url, self.hub.wake
+            ),
             *server.people.routes.endpoints(self.db, self.auth, settings, vault),
             *server.alerts.routes.endpoints(self.db, self.auth, settings),
             *server.hub.endpoints(self.hub, self.auth),
@@ -151,8 +161,11 @@ class _Server(uvicorn.Server):
         return nullcontext()
 
 
-def http_server(asgi: ASGIApp) -> uvicorn.Server:
-    """The HTTP server, not yet listening. Keep-alive outlasts usual proxies' idle time."""
+def http_server(asgi: ASGIApp, trusted: str = "127.0.0.1,::1") -> uvicorn.Server:
+    """The HTTP server, not yet listening. Keep-alive outlasts usual proxies' idle time.
+
+    `trusted`: addresses and networks of proxies whose X-Forwarded-For is believed.
+    """
     config = uvicorn.Config(
         asgi,
         loop="uvloop",
@@ -162,7 +175,7 @@ def http_server(asgi: ASGIApp) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         proxy_headers=True,
-        forwarded_allow_ips="127.0.0.1,::1",  # stated, so that no foreign variable widens it
+        forwarded_allow_ips=trusted,  # stated, so that no foreign variable widens it
         date_header=True,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=DRAIN_S,
@@ -182,7 +195,7 @@ async def run_api(settings: Settings, dsn: str, listener: socket.socket) -> bool
     stop_on_signals(supervisor)
     api = Api(settings, dsn)
     await api.open()
-    http = http_server(api.asgi)
+    http = http_server(api.asgi, settings.trusted_proxies)
     serving = asyncio.create_task(http.serve(sockets=[listener]), name="http")
 
     async def refuse_new() -> None:
@@ -197,6 +210,8 @@ async def run_api(settings: Settings, dsn: str, listener: socket.socket) -> bool
     supervisor.on_stop("answer reports", api.collector.idle, 5)
     supervisor.on_stop("close pools", api.db.close, 4)
     supervisor.run("hub", api.hub.run())
+    alarms = Alarms(api.db, settings.duty_urls is not None)
+    supervisor.run("alarms", every("alarms", ALARMS_S, alarms.look))
     supervisor.run("last seen", keep_last_seen(api.auth))
     serving.add_done_callback(lambda _: supervisor.stop("http server ended"))
     return await supervisor.until_stopped()

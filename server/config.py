@@ -26,6 +26,11 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "http://127.0.0.1:8000", description="The address phones and consoles use."
     )
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1",
+        pattern=r"^[0-9a-fA-F.:/, ]+$",
+        description="Addresses and networks of your own proxies, whose word on the caller counts.",
+    )
     pool_size: int = Field(16, ge=4, le=500, description="Database connections a process.")
     fcm_credentials: Path | None = Field(
         None, description="Firebase service-account file. Unset: no FCM push."
@@ -35,6 +40,9 @@ class Settings(BaseSettings):
     )
     fcm_connections: int = Field(
         100, ge=1, le=1000, description="Most simultaneous connections to FCM."
+    )
+    fcm_per_s: int = Field(
+        8000, ge=1, le=10_000, description="Most messages a second to FCM, of all workers."
     )
     fcm_web_config: str | None = Field(
         None, description="Firebase web configuration (JSON) handed to phones."
@@ -59,6 +67,13 @@ class Settings(BaseSettings):
     sms_username: str | None = Field(None, description="The sendsms user of that Kannel.")
     sms_password: SecretStr | None = Field(None, description="Its password.")
     sms_sender: str | None = Field(None, description="The number texts of that Kannel come from.")
+    smtp_url: SecretStr | None = Field(
+        None, description="The mail relay: smtp://user:password@host:port or smtps://. Unset: none."
+    )
+    smtp_from: str | None = Field(None, description="The address e-mail comes from.")
+    duty_urls: SecretStr | None = Field(
+        None, description="The duty desk's own channels: apprise addresses with commas."
+    )
     languages: str = Field(
         "en,fr,es,ar,ru,zh", description="Languages offered, the first is the default."
     )

@@ -255,28 +255,61 @@ class _honest:  # noqa: N801 - reads as a word in a with statement
             raise Unavailable("The database cannot take this now. Send it again.") from error
 
 
+_LOCK_TRIES = 20
+_MIGRATIONS = """
+    CREATE TABLE IF NOT EXISTS migration (
+      name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());
+    ALTER TABLE migration ADD COLUMN IF NOT EXISTS older_runs boolean NOT NULL DEFAULT false
+"""
+
+
+class SchemaTooNew(Exception):
+    """The database belongs to a newer Muster; the message says what to do."""
+
+
 async def migrate(dsn: str) -> list[str]:
     """Applies the numbered files of schema/ that are missing; returns their names.
 
     Each file is one transaction; an advisory lock lets only one process migrate. `dsn` must
-    be a role that may create roles and tables. Raises asyncpg.PostgresError on a bad file.
+    be a role that may create roles and tables. Raises SchemaTooNew where a newer Muster has made
+    a step that this one cannot live with, asyncpg.PostgresError on a bad file.
     """
     con = await asyncpg.connect(dsn)
     try:
         await con.execute("SELECT pg_advisory_lock(3141592)")
-        await con.execute(
-            "CREATE TABLE IF NOT EXISTS migration ("
-            "name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
-        )
-        done = {r["name"] for r in await con.fetch("SELECT name FROM migration")}
-        missing = [f for f in sorted(SCHEMA.glob("[0-9]*.sql")) if f.stem not in done]
-        for file in missing:
-            async with con.transaction():
-                await con.execute(file.read_text())
-                await con.execute("INSERT INTO migration (name) VALUES ($1)", file.stem)
-        return [f.stem for f in missing]
+        await con.execute(_MIGRATIONS)
+        files = {f.stem: f.read_text() for f in sorted(SCHEMA.glob("[0-9]*.sql"))}
+        rows = await con.fetch("SELECT name, older_runs FROM migration ORDER BY name")
+        foreign = [r["name"] for r in rows if r["name"] not in files and not r["older_runs"]]
+        if foreign:
+            raise SchemaTooNew(
+                f"A newer Muster has made this database its own ({', '.join(foreign)})."
+                " Start that version, or restore a backup of before."
+            )
+        missing = sorted(set(files) - {r["name"] for r in rows})
+        for name in missing:
+            await _apply(con, name, files[name])
+        return missing
     finally:
         await con.close()
+
+
+async def _apply(con: Any, name: str, text: str) -> None:
+    """One file, one transaction. It waits shortly for its locks and tries again, so that calls
+    that come meanwhile never queue up behind it for long."""
+    older_runs = "-- Older code may still run: yes" in text
+    for attempt in range(_LOCK_TRIES):
+        try:
+            async with con.transaction():
+                await con.execute("SET LOCAL lock_timeout = '3s'")
+                await con.execute(text)
+                await con.execute("INSERT INTO migration VALUES ($1, now(), $2)", name, older_runs)
+        except asyncpg.LockNotAvailableError:
+            if attempt == _LOCK_TRIES - 1:
+                raise
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 async def wait_ready(dsn: str, seconds: float = 30.0) -> None:

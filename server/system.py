@@ -11,6 +11,7 @@ from prometheus_client import Gauge, generate_latest
 from server import errors
 from server.config import Settings
 from server.db import Database
+from server.texting import numbers, sms_routes
 from server.vapid import PushKey
 from server.web import Call, Endpoint, Reply
 
@@ -82,7 +83,7 @@ class System:
         value = ClientConfig(
             vapid_public_key=self._push_key.public,
             fcm_web=msgspec.json.decode(web) if web else None,
-            sms_numbers=[],
+            sms_numbers=numbers(sms_routes(self._settings)),
             languages=[lang.strip() for lang in self._settings.languages.split(",")],
         )
         return Reply(200, value)

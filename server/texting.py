@@ -20,13 +20,15 @@ _ADDRESS = {
 }
 # Kannel reads no escapes in user and password of an address, and breaks long ones over lines.
 _KANNEL_SECRET = re.compile(r"[A-Za-z0-9_-]{0,48}")
+_NUMBER = re.compile(r"\+?[0-9]{3,15}")
 _PREFIX = Annotated[str, Meta(pattern=r"^\+[0-9]{0,14}$")]
 
 
 class SmsRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One way for texts. Lower `priority` goes first. `per_s` counts parts, `price_micro` is
     millionths of `currency` for a part. `password` is Twilio's auth token and Africa's Talking's
-    API key. `report_secret` is what the gateway's delivery reports are authenticated with.
+    API key. `report_secret` is what the gateway's reports and incoming texts are proved with.
+    `operation` is the code of the one to which all texts that come in by it belong.
     """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
@@ -42,6 +44,7 @@ class SmsRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price_micro: Annotated[int, Meta(ge=0)] = 0
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] = "USD"
     cap_micro_per_day: Annotated[int, Meta(ge=0)] | None = None
+    operation: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,40}$")] = ""
 
     def __repr__(self) -> str:
         return f"SmsRoute({self.name!r})"  # no secret in a log or a traceback
@@ -53,7 +56,7 @@ class SmsRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def reporting(self) -> str:
-        """The secret of its delivery reports. Empty: its reports are refused.
+        """The secret of its reports and incoming texts. Empty: they are refused.
 
         Twilio signs with the auth token. Kannel is told with each text where to report and how
         to prove itself, so its secret needs no setting: it is derived from the password.
@@ -111,3 +114,8 @@ def _listed(settings: Settings) -> list[SmsRoute]:
 def texted(routes: Iterable[SmsRoute]) -> tuple[str, ...]:
     """The prefixes of all numbers that can be texted."""
     return tuple(sorted({p for r in routes for p in r.prefixes}))
+
+
+def numbers(routes: Iterable[SmsRoute]) -> list[str]:
+    """The numbers that can be texted to: senders that are numbers, of routes with a secret."""
+    return sorted({r.sender for r in routes if r.reporting and _NUMBER.fullmatch(r.sender)})

@@ -6,6 +6,7 @@ from the same list. Handlers see typed structs only.
 """
 
 import asyncio
+import hmac
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -263,8 +264,8 @@ class _Line:
 
 def check_csrf(token: str, headers: dict[bytes, bytes]) -> None:
     """Raises Forbidden unless the request carries the session's CSRF token."""
-    given = headers.get(b"x-csrf-token", b"").decode("latin-1")
-    if given != csrf_of(token):
+    given = headers.get(b"x-csrf-token", b"")
+    if not hmac.compare_digest(given, csrf_of(token).encode()):
         raise errors.Forbidden("Send the session's token as X-CSRF-Token.", code="csrf")
 
 

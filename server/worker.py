@@ -7,15 +7,25 @@ from functools import partial
 import server.alerts.jobs
 from server import hub
 from server.alerts import sender
+from server.alerts.deliveries.store import stop_late
+from server.alerts.health.alarms import EVERY_S as ALARMS_S
+from server.alerts.health.alarms import Alarms
+from server.alerts.health.meter import Meter
+from server.alerts.health.pulse import EVERY_S as PULSE_S
+from server.alerts.health.pulse import Pulse
+from server.checkin.sms.understanding import Understanding
 from server.config import Settings
 from server.db import Database
 from server.jobs import Runner
+from server.mailing import served
 from server.supervise import Supervisor, every, forever, stop_on_signals
-from server.texting import sms_routes, texted
+from server.texting import numbers, sms_routes
+from server.vault import open_vault
 
 IDLE_S = 0.1
 RUNNERS = 3  # jobs at once: a large opening must not hold up another one
 TRIM_S = 3600.0
+LATE_S = 60.0
 
 
 async def run_worker(settings: Settings, dsn: str) -> bool:
@@ -24,17 +34,27 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     stop_on_signals(supervisor)
     database = Database(dsn, settings.pool_size)
     await database.open()
-    runner = Runner(database, server.alerts.jobs.handlers(database, texted(sms_routes(settings))))
-    senders = await sender.open_senders(database, settings)
+    routes = sms_routes(settings)
+    runner = Runner(database, server.alerts.jobs.handlers(database, served(settings)))
+    texts = Understanding(database, open_vault(settings), numbers(routes))
+    meter = Meter()
+    senders = await sender.open_senders(database, settings, meter)
+    pulse = Pulse(database, [c for s in senders for c in s.channels], meter)
     names = [f"jobs {n}" for n in range(RUNNERS)]
+    turns = [(name, runner.turn) for name in names] + [("texts in", texts.turn)]
     supervisor.on_stop("stop claiming", partial(_each, [s.stop_claiming for s in senders]), 1)
-    supervisor.on_stop("give back jobs", partial(supervisor.end, *names), 3)
+    supervisor.on_stop("give back jobs", partial(supervisor.end, *dict(turns)), 3)
     supervisor.on_stop("finish what was claimed", partial(_each, [s.finish for s in senders]), 6)
     supervisor.on_stop("close pools", database.close, 4)
-    for name in names:
-        supervisor.run(name, forever(name, runner.turn, IDLE_S))
+    for name, turn in turns:
+        supervisor.run(name, forever(name, turn, IDLE_S))
     for own in senders:
         supervisor.run(f"deliveries by {own.ways}", own.run())
+    late = every("stop late replies", LATE_S, partial(stop_late, database))
+    supervisor.run("stop late replies", late)
+    supervisor.run("sign of life", every("sign of life", PULSE_S, pulse.beat))
+    alarms = Alarms(database, settings.duty_urls is not None)
+    supervisor.run("alarms", every("alarms", ALARMS_S, alarms.look))
     supervisor.run("trim events", every("trim events", TRIM_S, partial(hub.trim_events, database)))
     return await supervisor.until_stopped()
 

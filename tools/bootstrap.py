@@ -1,7 +1,7 @@
 """Makes what the verbs of the Makefile need: .venv, the locked packages, the built clients.
 
     python3 tools/bootstrap.py run    packages of requirements.lock, built clients
-    python3 tools/bootstrap.py test   packages of requirements-dev.lock, built clients
+    python3 tools/bootstrap.py test   packages of requirements-dev.lock, built clients, Kannel
 
 Standard library only, for it runs before anything is installed. Each step leaves a stamp, a
 digest of what it was made from, and is skipped while the stamp is true.
@@ -19,12 +19,15 @@ from ctypes.util import find_library
 from functools import cache
 from pathlib import Path
 
+import kannel
+
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "stamps"
 LOCKS = {"run": ROOT / "requirements.lock", "test": ROOT / "requirements-dev.lock"}
 CLIENTS = ROOT / "clients"
+KANNEL = VENV / "kannel"
 STATIC = ROOT / "server" / "static"
 UNPACK = """
 import { inflate } from '@sparticuz/chromium';
@@ -50,6 +53,8 @@ def main(arguments: list[str]) -> int:
         install_packages(arguments[0])
         install_node_packages()
         build_clients()
+        if arguments[0] == "test":
+            provide_kannel()
     except SetupError as error:
         return _fail(str(error))
     return 0
@@ -146,6 +151,23 @@ def _client_sources() -> Iterable[Path]:
     for folder, names, files in os.walk(CLIENTS):
         names[:] = sorted(set(names) - NOT_SOURCE)
         yield from (Path(folder, name) for name in sorted(files))
+
+
+def provide_kannel() -> None:
+    """Kannel for the tests: found, else installed, else unpacked below .venv.
+
+    Looking costs less than a stamp is worth: what is found is there, with its libraries.
+    """
+    if kannel.find(KANNEL):
+        return
+    _say("Installing Kannel")
+    kannel.install()
+    if kannel.find(KANNEL):
+        return
+    _say("Unpacking Kannel into .venv/kannel")
+    kannel.unpack(KANNEL)
+    if not kannel.find(KANNEL):
+        raise SetupError(kannel.REMEDY)
 
 
 def npm(*words: str, **env: str) -> None:

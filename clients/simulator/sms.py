@@ -5,6 +5,7 @@
         gateway.texts                 # what was taken, in order
         gateway.faults = [Fault(402)] # how the next ones are answered; the last one stays
         await gateway.report(text, "delivered")   # the gateway calls back, proved as its kind does
+    bringing("kannel", url, secret, sender, words, key)   # the request that brings a text in
 
 Requests are refused as real gateways do: wrong credentials 401 or 403, no number 400.
 """
@@ -16,7 +17,7 @@ import json
 import time
 from collections import Counter
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
 import msgspec
@@ -179,11 +180,7 @@ class SmsGateway:
             headers = {"Authorization": f"Bearer {secret}"}
             return {"method": "POST", "url": url, "data": form, "headers": headers}
         payload = {"messageId": text.provider_id, "phoneNumber": text.number}
-        raw = json.dumps({"event": word, "payload": payload}).encode()
-        stamp = str(int(time.time()))
-        signature = hmac.new(secret.encode(), raw + stamp.encode(), "sha256").hexdigest()
-        headers = {"X-Signature": signature, "X-Timestamp": stamp}
-        return {"method": "POST", "url": url, "data": raw, "headers": headers}
+        return _of_android(url, {"event": word, "payload": payload}, secret)
 
 
 def _of_kannel(url: str, word: str) -> dict[str, Any]:
@@ -199,6 +196,34 @@ def _of_twilio(url: str, form: dict[str, str], token: str) -> dict[str, Any]:
     made = hmac.new(token.encode(), signed.encode(), "sha1").digest()
     headers = {"X-Twilio-Signature": base64.b64encode(made).decode()}
     return {"method": "POST", "url": url, "data": form, "headers": headers}
+
+
+def _of_android(url: str, message: dict[str, Any], secret: str) -> dict[str, Any]:
+    raw, stamp = json.dumps(message).encode(), str(int(time.time()))
+    signature = hmac.new(secret.encode(), raw + stamp.encode(), "sha256").hexdigest()
+    headers = {"X-Signature": signature, "X-Timestamp": stamp}
+    return {"method": "POST", "url": url, "data": raw, "headers": headers}
+
+
+def bringing(
+    kind: str, url: str, secret: str, sender: str, words: str, key: str, to: str = "+4670"
+) -> dict[str, Any]:
+    """The request by which a gateway brings a text in: method, url, data and headers."""
+    proof = base64.b64encode(f"muster:{secret}".encode()).decode()
+    if kind == "kannel":
+        said = {"from": sender, "to": to, "text": words, "smsc": "FAKE1", "id": key, "ts": "1"}
+        headers = {"Authorization": f"Basic {proof}"}
+        return {"method": "GET", "url": f"{url}?{urlencode(said)}", "headers": headers}
+    if kind == "twilio":
+        form = {"MessageSid": key, "From": sender, "To": to, "Body": words, "NumMedia": "0"}
+        return _of_twilio(url, form, secret)
+    if kind == "africastalking":
+        form = {"from": sender, "to": to, "text": words, "id": key, "date": "2026-11-23 10:00"}
+        headers = {"Authorization": f"Basic {proof}"}
+        return {"method": "POST", "url": url, "data": form, "headers": headers}
+    payload = {"messageId": "1", "message": words, "sender": sender, "recipient": to}
+    message = {"event": "sms:received", "id": key, "payload": payload}
+    return _of_android(url, message, secret)
 
 
 def _basic(request: web.Request) -> bool:

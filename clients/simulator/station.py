@@ -266,8 +266,7 @@ def write_csv(directory: Path, n: int = 500, seed: int = 1, today: date | None =
     _write(directory / "areas.csv", AREA_COLUMNS, [msgspec.structs.astuple(a) for a in AREAS])
     _write(directory / "tree.csv", TREE_COLUMNS, [node.row() for node in nodes])
     if today is not None:
-        rows = presences(n, seed, today)
-        _write(directory / "presence.csv", PRESENCE_COLUMNS, list(rows))
+        _write(directory / "presence.csv", PRESENCE_COLUMNS, list(presences(n, seed, today)))
     return Written(areas=len(AREAS), staff=n, family=total - n, nodes=len(nodes))
 
 

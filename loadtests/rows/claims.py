@@ -16,11 +16,13 @@ import asyncpg
 
 from loadtests.harness import Bench, Figure
 from loadtests.pushing import Outbox, outbox
-from server.alerts.sender import BATCH, LEASE, Claimed, Told, write_outcomes
+from server.alerts.deliveries.claims import Claims
+from server.alerts.deliveries.store import LEASE
+from server.alerts.outcomes import Claimed, Told, write_outcomes
+from server.alerts.sender import BATCH
 
 JOBS = 10_000
 ROUNDS = 3
-_CLAIM = "SELECT * FROM claim_deliveries($1, $2, $3)"
 
 
 async def measure(bench: Bench) -> list[Figure]:
@@ -42,10 +44,10 @@ async def measure(bench: Bench) -> list[Figure]:
 async def _ours(box: Outbox) -> float:
     """One round; claims a second, outcomes written."""
     await box.fill(JOBS)
+    claims = Claims(box.database, "fcm")
     done, started = 0, time.perf_counter()
     while done < JOBS:
-        async with box.database.connection() as con:
-            rows = await con.fetch(_CLAIM, ["fcm"], BATCH, LEASE)
+        rows = await claims.claim(BATCH, LEASE)
         told = [_accepted(row) for row in rows]
         await write_outcomes(box.database, box.station.operation_id, told)
         done += len(rows)

@@ -36,37 +36,40 @@ Way = Callable[[], Awaitable[float]]
 
 async def against_raw(bench: Bench) -> list[Figure]:
     """push_vs_raw_aiohttp, without latency and with 100 ms of it."""
-    figures = []
     async with outbox(bench, MESSAGES) as box, fcm() as provider:
-        raw = Raw(provider, MESSAGES)
-        ways = {"sender": _sending(box, provider, MESSAGES, CONNECTIONS), "raw": raw.send}
-        for name, latency in (("", 0), (f"_{LATENCY_MS}ms", LATENCY_MS)):
-            await provider.latency(latency)
-            rates = await _in_turns(ways)
-            figures.append(
-                Figure(f"push_vs_raw_aiohttp{name}", rates["sender"], "pushes/s", rates["raw"])
-            )
-    return figures
+        sender = _sending(box, provider, MESSAGES, CONNECTIONS)
+        return await _at_latencies(
+            "push_vs_raw_aiohttp", provider, sender, Raw(provider, MESSAGES).send
+        )
 
 
 async def against_pyfcm(bench: Bench) -> list[Figure]:
     """push_vs_pyfcm_async: pyfcm's call for many devices, as many messages a call as we have
     connections."""
     async with outbox(bench, FEW) as box, fcm() as provider:
+        sender = _sending(box, provider, FEW, FEW_CONNECTIONS)
         rival = Pyfcm(provider, FEW)
-        ways = {"sender": _sending(box, provider, FEW, FEW_CONNECTIONS), "rival": rival.send}
-        rates = await _in_turns(ways)
-    return [Figure("push_vs_pyfcm_async", rates["sender"], "pushes/s", rates["rival"])]
+        return await _at_latencies("push_vs_pyfcm_async", provider, sender, rival.send)
 
 
 async def against_firebase(bench: Bench) -> list[Figure]:
     """push_vs_firebase_admin: send_each_async, 250 messages a call."""
     async with outbox(bench, FEW) as box, fcm() as provider:
+        sender = _sending(box, provider, FEW, FEW_CONNECTIONS)
         rival = Firebase(provider, FEW)
-        ways = {"sender": _sending(box, provider, FEW, FEW_CONNECTIONS), "rival": rival.send}
-        rates = await _in_turns(ways)
+        figures = await _at_latencies("push_vs_firebase_admin", provider, sender, rival.send)
         await rival.close()
-    return [Figure("push_vs_firebase_admin", rates["sender"], "pushes/s", rates["rival"])]
+    return figures
+
+
+async def _at_latencies(name: str, provider: Fcm, sender: Way, rival: Way) -> list[Figure]:
+    """The sender against a rival, with a provider that answers at once and one that does not."""
+    figures = []
+    for suffix, latency in (("", 0), (f"_{LATENCY_MS}ms", LATENCY_MS)):
+        await provider.latency(latency)
+        rates = await _in_turns({"sender": sender, "rival": rival})
+        figures.append(Figure(f"{name}{suffix}", rates["sender"], "pushes/s", rates["rival"]))
+    return figures
 
 
 async def _in_turns(ways: dict[str, Way]) -> dict[str, float]:

@@ -9,6 +9,8 @@ import msgspec
 from server import stream
 from server.alerts import listing, store
 from server.alerts.deliveries.store import SQL as DELIVERIES
+from server.alerts.health.routes import shown as alarm_shown
+from server.alerts.health.store import SQL as HEALTH
 from server.alerts.store import Sight
 from server.auth import Scope
 from server.db import Database
@@ -32,6 +34,16 @@ class Board:
                 return None
         return {"alert": msgspec.to_builtins(listing.shown(found))}
 
+    async def alarm(
+        self, operation_id: int, scope: Scope, events: Sequence[stream.Event]
+    ) -> dict[str, Any] | None:
+        """{alarm: ALARM} as it stands; nothing for wardens."""
+        if scope.people is not None:
+            return None
+        alarm_id = UUID(events[-1].data["alarm_id"])
+        rows = await self._db.fetch(operation_id, HEALTH.alarm, alarm_id)
+        return {"alarm": msgspec.to_builtins(alarm_shown(rows[0]))} if rows else None
+
     async def delivery(
         self, operation_id: int, scope: Scope, events: Sequence[stream.Event]
     ) -> dict[str, Any] | None:
@@ -46,6 +58,10 @@ class Board:
         rows = await self._db.fetch(operation_id, DELIVERIES.delivery_counts, alert_id, areas)
         counts = dict(rows[0])
         return {"alert_id": str(alert_id), "counts": counts} if counts["queued"] else None
+
+
+def _alarm_key(event: stream.Event) -> str:
+    return str(event.data["alarm_id"])
 
 
 def _about(events: Sequence[stream.Event]) -> UUID:
@@ -65,5 +81,6 @@ def kinds(database: Database) -> list[Kind]:
     own = Board(database)
     return [
         Kind("alert", key=_key, urgent=True, render=own.alert),
+        Kind("alarm", key=_alarm_key, urgent=True, render=own.alarm),
         Kind("delivery", key=_key, urgent=False, render=own.delivery),
     ]

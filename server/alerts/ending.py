@@ -6,6 +6,7 @@ from uuid import UUID
 
 from server import stream
 from server.alerts import rules, store
+from server.alerts.deliveries.store import LEASE
 from server.alerts.deliveries.store import SQL as DELIVERIES
 from server.alerts.escalation.store import SQL as ESCALATION
 from server.alerts.scoring import store as scores
@@ -52,4 +53,4 @@ async def expire(db: Database, operation_id: int, alert_id: UUID) -> None:
 async def settle(db: Database, operation_id: int, alert_id: UUID) -> None:
     """Leaves no delivery of an ended alert half way: stopped, or honestly unknown."""
     async with db.transaction(operation_id) as con:
-        await con.execute(DELIVERIES.settle_deliveries, alert_id)
+        await con.execute(DELIVERIES.settle_deliveries, alert_id, LEASE)

@@ -93,6 +93,7 @@ class AlertOut(msgspec.Struct, frozen=True):
     """An alert as it stands. `created_by` is a name, null to phones.
 
     `delivered_as`: how it goes out. `escalation`: where it differs from the operation's policy.
+    `finish_at`, of one alert to a desk: when what still waits of it will have been handed over.
     """
 
     id: UUID
@@ -116,6 +117,7 @@ class AlertOut(msgspec.Struct, frozen=True):
     closed_at: datetime | None
     population: int
     corrects: UUID | None
+    finish_at: datetime | None = None
 
 
 class Reminder(msgspec.Struct, frozen=True):

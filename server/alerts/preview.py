@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -19,17 +20,20 @@ from server.alerts.segments import Segments, segments
 from server.alerts.store import SQL
 from server.auth import Principal, Scope
 from server.db import Database
-from server.texting import SmsRoute, texted
+from server.people.asking import sample_code
+from server.texting import SmsRoute
 
 MOST_LISTED = 500
 _NO_SMS = Segments("", 0, 0)
 
 
 class Ways(msgspec.Struct, frozen=True):
-    """What carries messages: connections to the push provider, and SMS routes."""
+    """What carries messages: connections to the push provider, SMS routes; and what is `served`
+    by all ways but push."""
 
     connections: int
     sms: tuple[SmsRoute, ...] = ()
+    served: tuple[str, ...] = ()
 
 
 class Texting(msgspec.Struct, frozen=True):
@@ -63,14 +67,15 @@ async def preview(
         within = audiences.within(who, scope)
         rows = await con.fetch(SQL.audience, *chosen.args(body.incident_id, within))
         ids = [r["person_id"] for r in rows]
-        served = list(texted(ways.sms))
+        served = list(ways.served)
         groups = await con.fetch(SQL.preview_groups, ids, served)
         lost = await con.fetch(SQL.unreachable, ids, MOST_LISTED, served)
         everybody = body.severity == "life_safety"
         planned = await con.fetch(SQL.texts_planned, ids, served, everybody)
         pushes = await con.fetchval(SQL.count_pushes, ids, PUSH_KINDS)
         matched = await _matched(con, chosen, within, Counter(r["matched"] for r in rows))
-    plan = texting(ways.sms, [tuple(r) for r in planned], body.sms_text, body.exercise)
+    code = sample_code(len(ids))
+    plan = texting(ways.sms, [tuple(r) for r in planned], body.sms_text, body.exercise, code)
     return Preview(
         **_counted(groups),
         unreachable=[Unreachable(r["ref"], r["name"], _REASONS[r["reason"]]) for r in lost],
@@ -119,14 +124,19 @@ def texting(
     people: Iterable[tuple[str | None, str, int]],
     sms_text: str | None,
     exercise: bool,
+    code: str,
 ) -> Texting:
-    """The texts to (language, number, people): the longest, all their cost, their time."""
-    size = segments(text(None, sms_text, exercise)) if sms_text is not None else _NO_SMS
+    """The texts to (language, number, people): the longest, all their cost, their time.
+
+    `code`: any one as long as those that go out with them.
+    """
+    asked = partial(text, exercise=exercise, code=code)
+    size = segments(asked(None, sms_text)) if sms_text is not None else _NO_SMS
     sizes: dict[str | None, Segments] = {}
     cost: Counter[str] = Counter()
     load: Counter[tuple[str, ...]] = Counter()
     for language, number, count in people:
-        own = sizes.get(language) or segments(text(language, sms_text, exercise))
+        own = sizes.get(language) or segments(asked(language, sms_text))
         sizes[language] = own
         rank = ranked(routes, number)[0]
         load[tuple(r.name for r in rank)] += own.count * count

@@ -9,6 +9,9 @@ from server.alerts.branch import routes as branch
 from server.alerts.deliveries import reports
 from server.alerts.deliveries import routes as deliveries
 from server.alerts.escalation import routes as escalation
+from server.alerts.health import reading
+from server.alerts.health import routes as health
+from server.alerts.health.reading import Set, configured
 from server.alerts.incidents import routes as incidents
 from server.alerts.listing import shown
 from server.alerts.members import routes as members
@@ -28,8 +31,9 @@ from server.auth import Authenticator
 from server.config import Settings
 from server.db import Database
 from server.errors import Forbidden
+from server.mailing import served
 from server.paging import Page
-from server.texting import sms_routes, texted
+from server.texting import sms_routes
 from server.web import Call, Endpoint, Reply, plausible
 
 ONE = "/v1/alerts/{alert_id}"
@@ -51,10 +55,11 @@ async def sight(call: Call) -> Sight:
 class Alerts:
     """The handlers of alerts themselves."""
 
-    def __init__(self, database: Database, ways: Ways) -> None:
+    def __init__(self, database: Database, ways: Ways, known: list[Set]) -> None:
         self._db = database
+        self._set = known
         self._ways = ways
-        self._texted = texted(ways.sms)
+        self._texted = ways.served
 
     async def post(self, call: Call) -> Reply:
         """Puts an alert on record; it opens within seconds."""
@@ -84,7 +89,11 @@ class Alerts:
         """One alert."""
         alert_id = call.uuid("alert_id")
         alert = await actions.get(self._db, call.me.operation_id, await sight(call), alert_id)
-        return Reply(200, shown(alert, call.me.kind))
+        found = shown(alert, call.me.kind)
+        if alert.state == "open" and call.me.kind != "device":
+            ends = await reading.finish_of(self._db, call.me.operation_id, alert_id, self._set)
+            found = msgspec.structs.replace(found, finish_at=ends)
+        return Reply(200, found)
 
     async def close(self, call: Call) -> Reply:
         """Ends an alert: unsent deliveries stop, counts freeze, late answers still count."""
@@ -119,16 +128,17 @@ class Alerts:
 
 def endpoints(database: Database, auth: Authenticator, settings: Settings) -> list[Endpoint]:
     """The calls of this room. Raises ValueError for SMS routes that cannot be read."""
-    sms = sms_routes(settings)
+    sms, own = sms_routes(settings), served(settings)
     return [
-        *_alerts(Alerts(database, Ways(settings.fcm_connections, sms))),
+        *_alerts(Alerts(database, Ways(settings.fcm_connections, sms, own), configured(settings))),
         *incidents.endpoints(database),
         *deliveries.endpoints(database),
+        *health.endpoints(database, settings),
         *reports.endpoints(database, sms, settings.public_url),
-        *members.endpoints(database, auth, texted(sms)),
-        *branch.endpoints(database, texted(sms)),
+        *members.endpoints(database, auth, own),
+        *branch.endpoints(database, own),
         *scoring.endpoints(database),
-        *escalation.endpoints(database, texted(sms)),
+        *escalation.endpoints(database, own),
     ]
 
 

@@ -11,7 +11,6 @@ import contextlib
 import random
 import time
 from collections import defaultdict
-from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -22,41 +21,34 @@ from prometheus_client import Counter as Metric
 from pyfcm.errors import FCMError
 
 from server import log
-from server.alerts.channels import Carried, Channel, Outcome, Push, permanent
+from server.alerts.channels import Channel, Outcome, Push, permanent
+from server.alerts.channels.duty import THREADS, DutyChannel
+from server.alerts.channels.email import CONNECTIONS as RELAY_CONNECTIONS
+from server.alerts.channels.email import EmailChannel
 from server.alerts.channels.fcm import FcmChannel
 from server.alerts.channels.sms import SmsChannel
+from server.alerts.channels.webpush import CONNECTIONS as WEBPUSH_CONNECTIONS
 from server.alerts.channels.webpush import WebPushChannel
+from server.alerts.deliveries.claims import Claims
 from server.alerts.deliveries.progress import Progress
-from server.alerts.deliveries.store import PUSH_KINDS, SQL
+from server.alerts.deliveries.store import LEASE, SQL, texts
+from server.alerts.health.meter import Meter
+from server.alerts.outcomes import UNKNOWN, Claimed, Told, verdict, write_outcomes
 from server.config import Settings
-from server.db import Database, retried
+from server.db import Database
 from server.errors import Unavailable
+from server.mailing import relay
 from server.texting import sms_routes
 from server.vapid import PushHosts, contact, open_push_key
 
 LOGGER = log.get("sender")
-LEASE = timedelta(seconds=30)
 SEND_BY_S = 15.0  # after the claim; a request takes at most 10 s, which leaves 5 to record it
 BATCH = 500
 IDLE_S = 0.1
 FLUSH_S = 0.05
 FINISH_S = 4.0  # with the rest of the end it stays under 6 s
-UNKNOWN_WAIT_S = 15.0  # a phone's receipt may still settle what the provider did not answer
-LONGEST_WAIT_S = 60.0
 TEXTS_AT_ONCE = 32
 SENT = Metric("muster_push_total", "Tries handed to a provider", ["channel", "outcome"])
-
-
-class Claimed(msgspec.Struct, frozen=True):
-    """A delivery this process holds the lease of. `send_by` is monotonic time."""
-
-    operation_id: int
-    delivery_id: UUID
-    alert_id: UUID | None
-    channel: str
-    endpoint: str
-    attempt: int
-    send_by: float
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -67,25 +59,21 @@ class Ready(msgspec.Struct, frozen=True):
     was_unknown: bool
 
 
-class Told(msgspec.Struct, frozen=True):
-    """An outcome to be written. `tried` is False where the claim is given back unused."""
-
-    claim: Claimed
-    state: str
-    wait_s: float
-    provider_id: str | None
-    error: str | None
-    dead_address: str | None = None
-    tried: bool = True
-    carried: Carried | None = None
-
-
 class Sender:
     """One worker's way to all channels. `run` until `stop_claiming`, then `finish`."""
 
-    def __init__(self, database: Database, channels: list[Channel], parallel: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        channels: list[Channel],
+        parallel: int,
+        meter: Meter | None = None,
+    ) -> None:
         self._db = database
+        self.channels = channels
+        self._meter = meter or Meter()
         self._channels = {c.name: c for c in channels}
+        self._claims = {c.name: Claims(database, c.name) for c in channels}
         self.ways = " and ".join(self._channels)
         self._parallel = parallel
         self._queue: asyncio.Queue[Ready] = asyncio.Queue()
@@ -120,6 +108,8 @@ class Sender:
             await _within(self._idle, FINISH_S)
         await self._flush()
         await self._progress.idle()
+        for claims in self._claims.values():
+            await claims.idle()
         for channel in self._channels.values():
             await channel.close()
 
@@ -136,38 +126,44 @@ class Sender:
                 await _within(self._stopping, pause)
 
     async def _claim(self) -> bool:
-        """Claims a batch if there is room for it. False when it is time to wait."""
-        open_channels = [n for n, c in self._channels.items() if c.held_s() <= 0]
-        if not open_channels or self._queue.qsize() > max(self._parallel, BATCH // 2):
-            return False
-        started = time.monotonic()
-        async with self._db.connection() as con:
-            rows = await con.fetch(
-                "SELECT * FROM claim_deliveries($1, $2, $3)", open_channels, BATCH, LEASE
-            )
-        claims = [_claimed(r, started + SEND_BY_S) for r in rows]
-        by_operation: defaultdict[int, list[Claimed]] = defaultdict(list)
-        for claim in claims:
-            by_operation[claim.operation_id].append(claim)
-        for operation_id, own in by_operation.items():
-            await self._load(operation_id, own)
-        return len(rows) == BATCH
+        """Claims a batch of each channel if there is room. False when it is time to wait."""
+        full = False
+        for name, channel in self._channels.items():
+            if channel.held_s() > 0 or self._queue.qsize() > max(self._parallel, BATCH // 2):
+                continue
+            started = time.monotonic()
+            rows = await self._claims[name].claim(BATCH, LEASE)
+            claims = [_claimed(r, started + SEND_BY_S) for r in rows]
+            by_operation: defaultdict[int, list[Claimed]] = defaultdict(list)
+            for claim in claims:
+                by_operation[claim.operation_id].append(claim)
+            for operation_id, own in by_operation.items():
+                await self._load(operation_id, own)
+            full = full or len(rows) == BATCH
+        return full
 
     async def _load(self, operation_id: int, claims: list[Claimed]) -> None:
         """Queues what to send; a delivery whose address has gone meanwhile has failed."""
-        found: dict[UUID, Any] = {}
-        for texts, sql in ((False, SQL.pushes), (True, SQL.texts)):
-            own = [c.delivery_id for c in claims if (c.channel == SmsChannel.name) == texts]
-            rows = await self._db.fetch(operation_id, sql, own) if own else []
-            found.update((r["delivery_id"], r) for r in rows)
+        by_channel: defaultdict[str, list[Claimed]] = defaultdict(list)
         for claim in claims:
-            row = found.get(claim.delivery_id)
-            if row is None:
-                self._tell(claim, permanent(_GONE[claim.channel == SmsChannel.name]), None)
-            elif row["moot"]:
-                self._told.append(Told(claim, "stopped", 0.0, None, ANSWERED, tried=False))
-            else:
-                self._queue.put_nowait(_ready(claim, row))
+            by_channel[claim.channel].append(claim)
+        for name, own in by_channel.items():
+            _, gone = _LOADS[name]
+            rows = await self._rows(operation_id, name, [c.delivery_id for c in own])
+            found = {r["delivery_id"]: r for r in rows}
+            for claim in own:
+                row = found.get(claim.delivery_id)
+                if row is None:
+                    self._tell(claim, permanent(gone), None)
+                elif row["moot"]:
+                    self._told.append(Told(claim, "stopped", 0.0, None, ANSWERED, tried=False))
+                else:
+                    self._queue.put_nowait(_ready(claim, row))
+
+    async def _rows(self, operation_id: int, name: str, own: list[UUID]) -> list[Any]:
+        if name == SmsChannel.name:
+            return await texts(self._db, operation_id, own)
+        return await self._db.fetch(operation_id, _LOADS[name][0], own)
 
     async def _send_forever(self) -> None:
         while True:
@@ -198,6 +194,9 @@ class Sender:
             LOGGER.exception("channel_failed", channel=claim.channel)
             outcome = Outcome("unknown", reason=f"unexpected {type(error).__name__}")
         SENT.labels(claim.channel, outcome.kind).inc()
+        if outcome.kind != "held":
+            route = outcome.carried.route if outcome.carried else ""
+            self._meter.note(claim.operation_id, claim.channel, route, outcome.kind)
         self._tell(claim, outcome, ready)
 
     def _tell(self, claim: Claimed, outcome: Outcome, ready: Ready | None) -> None:
@@ -243,58 +242,15 @@ class Sender:
                 self._progress.touch(operation_id, alert_id)
 
 
-UNKNOWN = "unknown: "
 ANSWERED = "answered meanwhile"
-_GONE = ("the device has no push address any more", "the person has no such number any more")
-
-
-def verdict(outcome: Outcome, attempt: int, again: bool, chance: float) -> tuple[str, float]:
-    """The state a delivery goes to, and the seconds until it may be claimed again.
-
-    Transient failures wait twice as long each time; an unknown outcome waits for a receipt
-    and is tried once more (`again`: this was that try). `chance` (0..1) spreads the waits.
-    """
-    if outcome.kind == "accepted":
-        return "accepted", 0.0
-    if outcome.kind in ("permanent", "endpoint_dead"):
-        return "failed", 0.0
-    if outcome.kind == "unknown":
-        return (
-            ("unknown", 0.0)
-            if again
-            else ("queued", max(UNKNOWN_WAIT_S, outcome.retry_after or 0.0))
-        )
-    wait = min(2.0 ** min(attempt - 1, 10), LONGEST_WAIT_S)
-    return "queued", max(wait, outcome.retry_after or 0.0) * (1 + 0.25 * chance)
-
-
-@retried
-async def write_outcomes(db: Database, operation_id: int, told: list[Told]) -> None:
-    """One transaction: the deliveries' states, and what was learnt of their addresses."""
-    rows = [
-        (
-            *(t.claim.delivery_id, t.claim.attempt, t.state, t.wait_s, t.provider_id, t.error),
-            *(t.tried, *_carried(t.carried)),
-        )
-        for t in told
-    ]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    pushed = [t for t in told if t.claim.channel in PUSH_KINDS]
-    accepted = [UUID(t.claim.endpoint) for t in pushed if t.state == "accepted"]
-    dead = [t for t in pushed if t.dead_address is not None]
-    async with db.transaction(operation_id) as con:
-        await con.execute(SQL.lock_deliveries, columns[0])
-        await con.execute(SQL.write_outcomes, *columns)
-        if accepted:
-            await con.execute(SQL.addresses_alive, sorted(accepted))
-        if dead:
-            devices = [UUID(t.claim.endpoint) for t in dead]
-            addresses = [t.dead_address for t in dead]
-            await con.execute(SQL.addresses_dead, devices, addresses, [t.error for t in dead])
-
-
-def _carried(carried: Carried | None) -> tuple[Any, ...]:
-    return (None,) * 4 if carried is None else msgspec.structs.astuple(carried)
+_NO_DEVICE = "the device has no push address any more"
+_LOADS = {
+    "fcm": (SQL.pushes, _NO_DEVICE),
+    "webpush": (SQL.pushes, _NO_DEVICE),
+    "sms": (SQL.texts, "the person has no such number any more"),
+    "email": (SQL.emails, "the person has no e-mail address any more"),
+    "duty": (SQL.duties, "there is no such message any more"),
+}
 
 
 def _put_back(claim: Claimed, wait_s: float = 0.0) -> Told:
@@ -324,6 +280,7 @@ def _ready(claim: Claimed, row: Any) -> Ready:
         language=row["language"],
         line=row["line"],
         purpose=row["purpose"],
+        code=row.get("code"),
     )
     return Ready(claim, push, was_unknown=(row["error"] or "").startswith(UNKNOWN))
 
@@ -336,27 +293,41 @@ async def _within(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
-async def open_senders(database: Database, settings: Settings) -> list[Sender]:
-    """A sender for push and, with SMS routes, one for texts, so that neither waits for the other.
+async def open_senders(
+    database: Database, settings: Settings, meter: Meter | None = None
+) -> list[Sender]:
+    """A sender for each channel there is, so that none waits for another.
 
     Credentials that can't be read are an error in the log and leave pushes queued, on record
     and shown as such: alerts must still open and be counted.
     """
-    channels: list[Channel] = []
+    channels: list[tuple[Channel, int]] = []
     if settings.fcm_credentials is not None:
         try:
-            fcm = FcmChannel(settings.fcm_credentials, settings.fcm_url, settings.fcm_connections)
-            channels.append(fcm)
+            channels.append((_fcm(settings), settings.fcm_connections))
         except (FCMError, ValueError, OSError) as error:
             LOGGER.error("fcm_unusable", kind=type(error).__name__)
     hosts = PushHosts(settings.webpush_hosts)
-    channels.append(WebPushChannel(open_push_key(settings), contact(settings), hosts))
-    senders = [Sender(database, channels, settings.fcm_connections)]
+    web = WebPushChannel(open_push_key(settings), contact(settings), hosts)
+    channels.append((web, WEBPUSH_CONNECTIONS))
     routes = sms_routes(settings)
     if routes:
         sms = SmsChannel(routes, settings.public_url, partial(_spent, database))
-        senders.append(Sender(database, [sms], TEXTS_AT_ONCE))
-    return senders
+        channels.append((sms, TEXTS_AT_ONCE))
+    mail = relay(settings)
+    if mail is not None:
+        channels.append((EmailChannel(mail), RELAY_CONNECTIONS))
+    if settings.duty_urls is not None:
+        urls = settings.duty_urls.get_secret_value()
+        desk = await asyncio.to_thread(DutyChannel, urls)  # apprise loads its plugins
+        channels.append((desk, THREADS))
+    return [Sender(database, [channel], parallel, meter) for channel, parallel in channels]
+
+
+def _fcm(settings: Settings) -> FcmChannel:
+    assert settings.fcm_credentials is not None  # noqa: S101 - the caller has looked
+    args = (settings.fcm_credentials, settings.fcm_url, settings.fcm_connections)
+    return FcmChannel(*args, settings.fcm_per_s)
 
 
 async def _spent(database: Database) -> dict[str, int]:

@@ -12,9 +12,10 @@ Reach = Literal["push", "sms", "email", "warden", "none"]
 
 
 class ReportedBy(msgspec.Struct, frozen=True):
-    """Who said it: the person, family, a warden or an operator."""
+    """Who said it: the person, family, a warden, an operator; or a text, with its code or
+    signature (`sms`) or without (`sms_unverified`)."""
 
-    kind: Literal["self", "family", "warden", "operator"]
+    kind: Literal["self", "family", "warden", "operator", "sms", "sms_unverified"]
     name: str | None = None
 
 

@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 import segno
 
 from server.auth import Authenticator
@@ -19,6 +20,7 @@ from server.people.messages import (
     SelfOut,
     WebPush,
 )
+from server.texting import numbers, sms_routes
 from server.vapid import PushHosts
 from server.vault import Vault
 from server.web import Call, Endpoint, Reply
@@ -41,6 +43,7 @@ class PhoneRoutes:
         self._attempts = attempts
         self._hosts = PushHosts(settings.webpush_hosts)
         self._page = settings.public_url.rstrip("/") + "/phone/"
+        self._numbers = numbers(sms_routes(settings))
 
     async def issue(self, call: Call) -> Reply:
         """A code for one person, with its link and the drawing of it."""
@@ -65,7 +68,8 @@ class PhoneRoutes:
         except NotFound:
             self._attempts.failed(call.client)
             raise
-        return Reply(201, made)
+        sms = msgspec.structs.replace(made.sms, numbers=self._numbers)
+        return Reply(201, msgspec.structs.replace(made, sms=sms))
 
     async def view(self, call: Call) -> Reply:
         """All a phone shows."""

@@ -13,7 +13,7 @@ import pytest
 from clients.simulator.fcm import FcmServer
 from clients.simulator.hub import Push as Arrived
 from clients.simulator.script import Latency, TokenFault
-from server.alerts import sender
+from server.alerts import outcomes, sender
 from server.alerts.channels import Push
 from server.alerts.channels import fcm as fcm_channel
 from server.alerts.channels.fcm import payload
@@ -27,7 +27,7 @@ REST = "SELECT count(*) FROM delivery WHERE state IN ('queued', 'sending')"
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits cut short, so that what takes minutes is seen in seconds."""
-    monkeypatch.setattr(sender, "UNKNOWN_WAIT_S", 0.2)
+    monkeypatch.setattr(outcomes, "UNKNOWN_WAIT_S", 0.2)
     monkeypatch.setattr(fcm_channel, "REQUEST_S", 0.5)
 
 
@@ -159,7 +159,7 @@ async def test_a_worker_killed_mid_send_leaves_its_deliveries_to_another(
         async with sending(w, channel(provider, tmp_path)):
             await asyncio.sleep(0.5)
             assert provider.stats().deliveries == tried, "not before the lease is over"
-            await w.sql("UPDATE delivery SET due_at = now()")
+            await w.sql("UPDATE delivery SET attempted_at = now() - interval '1 hour'")
             await until(w, REST, 0)
         assert provider.stats().deliveries == 30, "the same ids again, and all of them"
 

@@ -5,7 +5,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.alerts import rules, sender
+from server.alerts import outcomes, rules
 from server.alerts.channels import accepted, endpoint_dead, permanent, transient, unknown
 from server.alerts.channels.gate import Gate
 from server.alerts.segments import segments
@@ -100,18 +100,18 @@ def test_segments_of_a_text(text: str, encoding: str, count: int) -> None:
 
 
 def test_only_what_can_still_succeed_is_tried_again() -> None:
-    assert sender.verdict(accepted("x"), 1, False, 0) == ("accepted", 0)
-    assert sender.verdict(endpoint_dead("x"), 1, False, 0) == ("failed", 0)
-    assert sender.verdict(permanent("x"), 1, False, 0) == ("failed", 0)
-    waits = [sender.verdict(transient("x"), n, False, 0)[1] for n in (1, 2, 3, 7, 40)]
+    assert outcomes.verdict(accepted("x"), 1, False, 0) == ("accepted", 0)
+    assert outcomes.verdict(endpoint_dead("x"), 1, False, 0) == ("failed", 0)
+    assert outcomes.verdict(permanent("x"), 1, False, 0) == ("failed", 0)
+    waits = [outcomes.verdict(transient("x"), n, False, 0)[1] for n in (1, 2, 3, 7, 40)]
     assert waits == [1, 2, 4, 60, 60]
-    assert sender.verdict(transient("x", 90), 1, False, 0) == ("queued", 90)
+    assert outcomes.verdict(transient("x", 90), 1, False, 0) == ("queued", 90)
 
 
 def test_an_unknown_outcome_waits_and_is_tried_once_more() -> None:
-    first, wait = sender.verdict(unknown("x"), 1, False, 0)
+    first, wait = outcomes.verdict(unknown("x"), 1, False, 0)
     assert (first, wait > 5) == ("queued", True)
-    assert sender.verdict(unknown("x"), 2, True, 0) == ("unknown", 0)
+    assert outcomes.verdict(unknown("x"), 2, True, 0) == ("unknown", 0)
 
 
 class Clock:

@@ -11,6 +11,7 @@ import pytest
 from clients.simulator.sms import PASSWORD, USER, Fault, SmsGateway, Text
 from server.alerts.sender import open_senders
 from server.doctor import examine
+from server.people.asking import ask
 from tests.alerts.world import World, alert, world
 
 DONE = "SELECT count(*) FROM delivery WHERE channel = 'sms' AND state IN ('queued', 'sending')"
@@ -150,6 +151,49 @@ async def test_a_reminder_is_not_sent_to_who_has_answered_since(database: str) -
         assert len(gateway.texts) == 1
 
 
+async def test_each_text_says_how_to_answer_with_a_code_of_its_own(database: str) -> None:
+    """In the person's language, the same code in every text of one alert, another in the next."""
+    async with SmsGateway() as gateway, texting_world(database, gateway) as w:
+        for n, language in enumerate(["fr", "en", "ar"]):
+            await w.number(await w.person(f"P{n}", language=language), f"+25470000001{n}")
+        alert_id = await opened(w, sms_text="Report now.")
+        async with working(w):
+            await all_sent(w)
+            await w.sql("UPDATE delivery SET queued_at = queued_at - interval '1 hour'")
+            async with w.client() as api:
+                await api.post(f"/v1/alerts/{alert_id}/remind")
+            await w.sql("UPDATE delivery SET due_at = now()")
+            await all_sent(w)
+        codes = {
+            r["phone"]: r["code"]
+            for r in await w.sql(
+                "SELECT phone, code FROM answer_code JOIN contact_point USING (person_id)"
+            )
+        }
+        assert len(set(codes.values())) == 3
+        assert {t.text for t in gateway.texts} == {
+            f"Report now. {ask(language, codes[f'+25470000001{n}'])}"
+            for n, language in enumerate(["fr", "en", "ar"])
+        }
+        await opened(w)
+        async with working(w):
+            await all_sent(w)
+        assert await w.value("SELECT count(DISTINCT code) FROM answer_code") == 6
+
+
+async def test_the_preview_counts_the_words_that_ask_for_an_answer(database: str) -> None:
+    async with SmsGateway() as gateway, texting_world(database, gateway) as w:
+        await w.number(await w.person("A"), "+254700000001")
+        body = alert(sms_text="x" * 140)
+        async with w.client() as api:
+            seen = (await api.post("/v1/alerts/preview", json=body)).json()
+        assert (seen["segments"], seen["cost"]) == (2, [{"currency": "KES", "micro": 16000}])
+        await opened(w, sms_text="x" * 140)
+        async with working(w):
+            await all_sent(w)
+        assert await w.value("SELECT parts FROM delivery") == 2
+
+
 async def test_an_exercise_is_marked_and_its_parts_are_priced(database: str) -> None:
     async with SmsGateway() as gateway, texting_world(database, gateway) as w:
         await three_people(w)
@@ -252,9 +296,9 @@ async def test_reports_only_ever_move_forward(database: str, kind: str) -> None:
             assert await facts(w) == ("accepted", False)
             words = ("failed", "delivered", "accepted", "failed", "delivered")
             first = await reported(w, gateway, text, words[0])
-            assert (first, await facts(w)) == ([204], ("failed", False))
+            assert (first, await facts(w)) == ([200], ("failed", False))
             rest = await reported(w, gateway, text, *words[1:])
-            assert (rest, await facts(w)) == ([204] * 4, ("accepted", True))
+            assert (rest, await facts(w)) == ([200] * 4, ("accepted", True))
             stamped = await w.value("SELECT delivered_at FROM delivery")
             await reported(w, gateway, text, "delivered")
             assert await w.value("SELECT delivered_at FROM delivery") == stamped
@@ -297,7 +341,7 @@ async def test_a_report_settles_what_the_gateway_never_answered(database: str) -
                 while not await w.value("SELECT error FROM delivery"):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
         assert await facts(w) == ("queued", False)
-        assert await reported(w, gateway, gateway.texts[0], "accepted") == [204]
+        assert await reported(w, gateway, gateway.texts[0], "accepted") == [200]
         assert await facts(w) == ("accepted", False)
         assert gateway.asked.total() == 1, "it is not sent again"
 

@@ -9,16 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from server.alerts.channels.sms.routes import (
+from server.alerts.channels.pacing import (
     FAILURES,
     FIRST_PAUSE_S,
     LONGEST_HOLD_S,
-    NUMBER_EVERY_S,
     Bucket,
     Circuit,
-    Fleet,
-    ranked,
 )
+from server.alerts.channels.sms.routes import NUMBER_EVERY_S, Fleet, ranked
 from server.config import Settings
 from server.texting import SmsRoute, sms_routes, texted
 
@@ -76,6 +74,25 @@ def test_what_a_route_asks_for_is_granted_at_once() -> None:
     circuit = Circuit(clock)
     circuit.failed(retry_after=90)
     assert circuit.wait_s() == pytest.approx(90)
+
+
+def test_only_failed_trials_make_the_pause_longer() -> None:
+    """An outage fails many texts at once; the route must not be away for minutes because of it."""
+    clock = Clock()
+    circuit = Circuit(clock)
+    for _ in range(32):
+        circuit.failed()
+    assert circuit.wait_s() == pytest.approx(FIRST_PAUSE_S)
+    for times in (2, 4):
+        clock.now += circuit.wait_s()
+        circuit.used()
+        for _ in range(5):
+            circuit.failed()
+        assert circuit.wait_s() == pytest.approx(FIRST_PAUSE_S * times)
+    circuit.failed(retry_after=200)
+    assert circuit.wait_s() == pytest.approx(200)
+    circuit.succeeded()
+    assert circuit.wait_s() == 0
 
 
 def test_equals_share_the_load_and_only_life_safety_spills_over() -> None:

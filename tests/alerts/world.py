@@ -17,7 +17,7 @@ from server.alerts import routes
 from server.auth import Authenticator, digest
 from server.config import Settings
 from server.db import Database
-from server.texting import sms_routes, texted
+from server.mailing import served
 from server.web import Shell
 
 AREAS = ("KE", "KE-N", "KE-N1", "KE-N2", "KE-S")
@@ -180,9 +180,7 @@ class World:
 
     async def run_jobs(self) -> None:
         """Runs what is due, as a worker does."""
-        runner = jobs.Runner(
-            self.db, alert_jobs.handlers(self.db, texted(sms_routes(self.settings)))
-        )
+        runner = jobs.Runner(self.db, alert_jobs.handlers(self.db, served(self.settings)))
         while await runner.turn():
             pass
 

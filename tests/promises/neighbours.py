@@ -5,6 +5,7 @@ named here, or the tests that use it fail.
 """
 
 import asyncio
+import base64
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,9 +22,15 @@ import httpx
 from server import db, jobs
 from server.alerts import jobs as alert_jobs
 from server.app import Api
+from server.checkin.sms.actions import Inbox
+from server.checkin.sms.intake import Text
+from server.checkin.sms.understanding import Understanding
 from server.people import importing, operations
+from server.texting import SmsRoute
+from server.vault import open_vault
 from tests.people.roster import write
 from tests.support.http import settings
+from tests.support.texts import App
 
 OURS, THEIRS = "OURS-", "THEIRS-"
 LEFT_OUT = {"last_seen_at"}  # the server notes it on its own, half a minute later
@@ -34,6 +41,8 @@ NEUTRAL = {
     "category",
     "expected",
     "now",
+    "unverified",
+    "open",
 }  # query parameters that name nothing
 STREAM = "GET /v1/stream"
 GATEWAYS = "/v1/inbound/"  # no caller of an operation: each proves itself to its own route's secret
@@ -153,6 +162,7 @@ async def _phones(land: Land) -> None:
         phone = await land.call("anyone", "POST", "/v1/devices", body)
         land.callers[who] = {"authorization": f"Bearer {phone['token']}"}
         names |= {"device": phone["device_id"], "push": push["token"]}
+        names |= {"id5": phone["sms"]["id5"], "key": phone["sms"]["key"]}
     wish = {"person_ref": mark + "P4", "printed": True}
     names["enrolment"] = (await land.call("admin", "POST", "/v1/enrolments", wish))["id"]
     names["code"] = (await land.call("admin", "POST", "/v1/enrolments", wish))["code"]
@@ -184,6 +194,7 @@ async def _roll_call(land: Land, database: db.Database) -> None:
     await call("phone", "POST", "/v1/receipts", {"items": [receipt(names["delivery"])]})
     page = await call("admin", "GET", "/v1/people?limit=1")
     names["cursor"] = httpx.URL(page["next"]).params["cursor"]
+    await _texts_in(land, database)
     await report_safe(land, names["checkin"])
 
 
@@ -194,6 +205,20 @@ async def _exercise(land: Land, runner: jobs.Runner) -> None:
     while await runner.turn():
         pass
     await land.call("admin", "POST", f"/v1/alerts/{body['id']}/close")
+
+
+async def _texts_in(land: Land, database: db.Database) -> None:
+    """A signed call for help and a word without a code, as gateways bring them."""
+    mark, names = land.mark, land.names
+    app = App(names["id5"], base64.urlsafe_b64decode(names["key"] + "="))
+    inbox = Inbox(database, lambda _: None)
+    for sender, words in (("3", app.text("P")), ("2", f"{mark}safe"), ("4", "SAFE 99A9")):
+        text = Text(f"+25471{len(mark)}0000{sender}", words, provider_id=f"{mark}{sender}")
+        await inbox.take(SmsRoute(name="kannel", kind="kannel"), text)
+    reading = Understanding(database, open_vault(settings()), [])
+    while await reading.turn():
+        pass
+    names["help"] = (await land.call("admin", "GET", "/v1/help-calls"))["items"][0]["id"]
 
 
 async def report_safe(land: Land, checkin_id: str | None = None) -> None:
@@ -253,6 +278,7 @@ def in_path(land: Land) -> dict[str, str]:
         "node": f"{land.mark}TOP",
         "severity": "routine",
         "presence_id": names["presence"],
+        "help_id": names["help"],
     }
 
 
@@ -312,6 +338,7 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
             *(("refused", {"ref": "NEW-1", **person, **more}) for more in person_named),
             ("own", {"ref": f"{mark}P2", **person, "phones": [f"+25471{len(mark)}00002"]}),
         ],
+        "POST /v1/help-calls/{help_id}/close": [("own", {"outcome": "helped", "note": "n"})],
         "POST /v1/people/{ref}/merge": [("refused", {"into": f"{mark}P2"})],
         "POST /v1/enrolments": [("refused", {"person_ref": f"{mark}P3"})],
         "POST /v1/devices": [

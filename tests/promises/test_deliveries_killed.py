@@ -28,7 +28,7 @@ PEOPLE = 20_000 if LONG else 5_000
 SLOW = Latency(median_ms=100)
 FEW = "2"  # connections to the provider: what is in flight at a kill is what may come twice
 _UNSENT = "SELECT count(*) FROM delivery WHERE state IN ('queued', 'sending')"
-_LEASES_END = "UPDATE delivery SET due_at = now() WHERE state = 'sending'"
+_LEASES_END = "UPDATE delivery SET attempted_at = now() - interval '1 hour' WHERE state = 'sending'"
 _ROWS = "SELECT delivery_id::text AS id, state, attempts FROM delivery"
 _CLAIM = "SELECT pg_get_functiondef('claim_deliveries'::regproc)"
 

@@ -44,7 +44,7 @@ BUSY = 503
 NEUTRAL = {
     "accuracy", "all", "auth", "battery", "body", "category", "email", "endpoint", "escalation",
     "exercise", "expires_at", "keys", "kind", "language", "lat", "location", "lock_screen", "lon",
-    "mode", "note", "p256dh", "printed", "sent_at", "severity", "sms_text", "status",
+    "mode", "note", "outcome", "p256dh", "printed", "sent_at", "severity", "sms_text", "status",
     "subscription", "title",
 }  # fmt: skip
 # An operation's own number can't be written at all.

@@ -31,7 +31,7 @@ from tests.support.live import ROOT, LiveServer
 STAFF, WITHOUT_PHONE, SEED = 60, 8, 3
 SORTS = ("prompt", "prompt", "slow", "offline", "silent", "prompt", "no_push")
 PATIENCE_S = 120.0
-_LEASES_END = "UPDATE delivery SET due_at = now() WHERE state = 'sending'"
+_LEASES_END = "UPDATE delivery SET attempted_at = now() - interval '1 hour' WHERE state = 'sending'"
 
 
 class Crew(Fleet):

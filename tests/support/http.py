@@ -84,9 +84,11 @@ def settings(**changes: Any) -> Settings:
 
 
 @asynccontextmanager
-async def site(database: str, people: int = 40, code: str = "TEST") -> AsyncIterator[Site]:
-    """The API over a seeded operation. Nothing is sent over a network."""
-    api = Api(settings(), database)
+async def site(
+    database: str, people: int = 40, code: str = "TEST", **changes: Any
+) -> AsyncIterator[Site]:
+    """The API over a seeded operation, with changed settings. Nothing is sent over a network."""
+    api = Api(settings(**changes), database)
     await api.open()
     transport = httpx.ASGITransport(api.asgi, client=("127.0.0.1", 4711))
     try:

@@ -25,6 +25,7 @@ class Push(msgspec.Struct, frozen=True):
     language: str | None
     line: str | None
     purpose: str = "alert"
+    code: str | None = None  # by which its person answers, where the alert is texted
 
     @property
     def thread(self) -> UUID:
@@ -99,6 +100,17 @@ def held(reason: str, wait_s: float) -> Outcome:
     return Outcome("held", reason=reason, retry_after=wait_s)
 
 
+class Health(msgspec.Struct, frozen=True):
+    """What one process knows of a way out. `why` it is held for `held_s` seconds: gate (it asked
+    for a pause), circuit (it failed in a row), cap or rate; None where it is not."""
+
+    held_s: float = 0.0
+    why: str | None = None
+    failures: int = 0
+    per_s: float | None = None
+    spent_micro: int | None = None
+
+
 class Channel(Protocol):
     """One way out, with its own gate before the provider."""
 
@@ -114,6 +126,10 @@ class Channel(Protocol):
 
     def wait_s(self) -> float:
         """Seconds to wait before asking again; 0 lets one push pass."""
+        ...
+
+    def health(self) -> dict[str, Health]:
+        """What this process knows of it, by route; '' where it has none."""
         ...
 
     async def close(self) -> None:

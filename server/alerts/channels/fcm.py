@@ -22,6 +22,7 @@ from pyfcm.errors import FCMError
 
 from server import log
 from server.alerts.channels import (
+    Health,
     Outcome,
     Push,
     accepted,
@@ -31,6 +32,7 @@ from server.alerts.channels import (
     unknown,
 )
 from server.alerts.channels.gate import Gate
+from server.alerts.channels.pacing import Bucket, Circuit, health_of
 from server.alerts.channels.wording import notification
 
 LOGGER = log.get("fcm")
@@ -39,6 +41,10 @@ LONGEST_TTL_S = 2_419_200  # FCM's own limit: four weeks
 DEFAULT_TTL_S = 24 * 3600  # an alert without an end: a day later its push is only noise
 REQUEST_S = 10.0
 REFRESH_S = 10.0
+PER_S = 8000.0  # FCM allows a project 600,000 a minute
+BURST_S = 0.1  # so much of a second's rate may go out at once
+FAILURES = 20  # unanswered in a row: one provider's silence holds so many connections at a time
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 60.0
 REFRESH_EARLY_S = 300.0  # google-auth itself calls a token stale that long before its end
 _NO_WORD = re.compile(r"[^A-Z_]")  # a provider's words go on record, so only words may
 _FCM_ERROR = "google.firebase.fcm.v1.FcmError"
@@ -69,13 +75,21 @@ class FcmChannel(BaseAPI):  # type: ignore[misc]
 
     name = "fcm"
 
-    def __init__(self, credentials: Path, base_url: str, connections: int) -> None:
-        """Raises FCMError or ValueError for a credentials file that is none."""
+    def __init__(
+        self, credentials: Path, base_url: str, connections: int, per_s: float = PER_S
+    ) -> None:
+        """`per_s` messages a second at most, of all workers together (`share`).
+
+        Raises FCMError or ValueError for a credentials file that is none.
+        """
         super().__init__(service_account_file=str(credentials))
         self.FCM_END_POINT_BASE = base_url.rstrip("/")
         self._url = self.fcm_end_point
         self._connections = connections
         self._gate = Gate()
+        self._circuit = Circuit(time.monotonic, FAILURES, FIRST_PAUSE_S, LONGEST_PAUSE_S)
+        self._per_s = per_s
+        self._bucket = Bucket(per_s, per_s * BURST_S, time.monotonic)
         self._session: aiohttp.ClientSession | None = None
         self._token: str | None = None
         self._token_ends = 0.0
@@ -83,11 +97,24 @@ class FcmChannel(BaseAPI):  # type: ignore[misc]
 
     def held_s(self) -> float:
         """Seconds until FCM wants to hear of us again."""
-        return self._gate.held_s()
+        return max(self._gate.held_s(), self._circuit.wait_s())
 
     def wait_s(self) -> float:
         """Seconds before the next try may be asked for; 0 lets one pass."""
-        return self._gate.wait_s()
+        wait = self._circuit.wait_s() or self._bucket.wait_s() or self._gate.wait_s()
+        if wait == 0:
+            self._bucket.take(1)
+            self._circuit.used()
+        return wait
+
+    def share(self, workers: int) -> None:
+        """So many workers send for this project: each takes its part of the rate."""
+        part = self._per_s / max(workers, 1)
+        self._bucket.pace(part, part * BURST_S)
+
+    def health(self) -> dict[str, Health]:
+        """What holds it back, if anything does."""
+        return {"": health_of(self._circuit, self._gate, self._bucket)}
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -110,6 +137,7 @@ class FcmChannel(BaseAPI):  # type: ignore[misc]
             token = await self._access_token()
         except (FCMError, GoogleAuthError, TimeoutError, OSError) as error:
             self._gate.refused(None)
+            self._circuit.failed()
             return transient(f"no access token from Google: {type(error).__name__}")
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         try:
@@ -117,8 +145,10 @@ class FcmChannel(BaseAPI):  # type: ignore[misc]
                 raw = await response.read()
         except aiohttp.ClientConnectorError as error:
             self._gate.refused(None)  # never reached them, so nothing was taken
+            self._circuit.failed()
             return transient(f"no connection to FCM: {type(error).__name__}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._circuit.failed()
             return unknown(f"no answer from FCM: {type(error).__name__}")
         return self._judge(response.status, raw, _retry_after(response.headers), token)
 
@@ -126,6 +156,7 @@ class FcmChannel(BaseAPI):  # type: ignore[misc]
         self, status: int, raw: bytes, retry_after: float | None, token: str
     ) -> Outcome | None:
         answer = _decode(raw)
+        self._circuit.succeeded()  # it answers; what a refusal asks for is the gate's to keep
         if status == 429 or status >= 500:
             self._gate.refused(retry_after)
             return transient(_reason(status, answer), retry_after)

@@ -16,6 +16,7 @@ from pywebpush import WebPushException, webpush_async
 
 from server import log
 from server.alerts.channels import (
+    Health,
     Outcome,
     Push,
     accepted,
@@ -76,6 +77,11 @@ class WebPushChannel:
     def wait_s(self) -> float:
         """Never, as above: `send` answers for a closed gate itself."""
         return 0.0
+
+    def health(self) -> dict[str, Health]:
+        """The longest pause that one of the services has asked for."""
+        pause = max((gate.held_s() for gate in self._gates.values()), default=0.0)
+        return {"": Health(pause, "gate") if pause > 0 else Health()}
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -1,13 +1,9 @@
 """The neutral lines, in the person's language: no name, no place, no kind of event."""
 
-EXERCISE = {
-    "en": "EXERCISE",
-    "fr": "EXERCICE",
-    "es": "SIMULACRO",
-    "ar": "تمرين",
-    "ru": "УЧЕНИЯ",
-    "zh": "演习",
-}
+from server.people.asking import EXERCISE, ask
+
+__all__ = ["EXERCISE", "notification", "text"]
+
 LINE = {
     "en": "You have a message. Open the app.",
     "fr": "Vous avez un message. Ouvrez l'application.",
@@ -62,15 +58,43 @@ def notification(
     return f"{TITLE} · {mark}", f"{mark}: {body}"
 
 
-def text(language: str | None, line: str | None, exercise: bool, purpose: str = "alert") -> str:
-    """What is sent as SMS. An exercise says so before and after, in capitals where there are."""
-    code = _code(language)
+def text(
+    language: str | None,
+    line: str | None,
+    exercise: bool,
+    purpose: str = "alert",
+    code: str | None = None,
+) -> str:
+    """What is sent as SMS, with how to answer it where there is a code. An exercise says so
+    before and after, in capitals where there are."""
+    own = _code(language)
     texts = BRANCH_TEXT if purpose in ("ask", "chase") else TEXT
-    body = line or texts.get(code, texts["en"])
+    body = line or texts.get(own, texts["en"])
+    if code is not None:
+        body = f"{body.rstrip()} {ask(language, code)}"
     if not exercise:
         return body
-    mark = EXERCISE.get(code, EXERCISE["en"])
+    mark = EXERCISE.get(own, EXERCISE["en"])
     return f"{mark} {mark} {mark}: {body} ({mark})"
+
+
+def letter(
+    language: str | None, line: str | None, exercise: bool, purpose: str = "alert"
+) -> tuple[str, str]:
+    """Subject and body of an e-mail. The subject is always the neutral line: it is read in lists,
+    over shoulders, and by mail servers."""
+    title, neutral = notification(language, None, exercise, purpose)
+    subject = neutral if exercise else f"{title}: {neutral}"
+    return subject, text(language, line, exercise, purpose)
+
+
+def desk(alert_id: str | None, line: str | None, exercise: bool) -> tuple[str, str]:
+    """Title and body for the duty desk's own channels, in English; an alert by its opaque id."""
+    what = line or (f"alert {alert_id} needs the duty desk." if alert_id else "Look at the desk.")
+    if not exercise:
+        return TITLE, f"{TITLE}: {what}"
+    mark = EXERCISE["en"]
+    return f"{TITLE} - {mark}", f"{mark} {mark} {mark}: {TITLE}: {what} ({mark})"
 
 
 def _code(language: str | None) -> str:

@@ -67,6 +67,36 @@ WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.status = 'u
 ORDER BY p.person_id
 ON CONFLICT DO NOTHING
 
+-- name: insert_emails
+-- One e-mail for everybody of the population, or for $3, whose address is served by $4. $5: also
+-- for those whom push or a text reaches; $6: only for the silent; $9: only for who had none yet.
+INSERT INTO delivery (operation_id, delivery_id, alert_id, person_id, channel, endpoint, round,
+                      lane, purpose)
+SELECT p.operation_id, uuidv7(), p.alert_id, p.person_id, 'email', 'email', $8, $2, $7
+FROM alert_person p
+JOIN person o ON o.operation_id = p.operation_id AND o.person_id = p.person_id
+WHERE p.operation_id = current_operation() AND p.alert_id = $1
+  AND ($3::int[] IS NULL OR p.person_id = ANY ($3))
+  AND mail_served(o.email, $4::text[])
+  AND (NOT $6::boolean OR p.status = 'unaccounted')
+  AND ($5::boolean OR text_rank(p.person_id, $4) IS NULL AND NOT EXISTS (
+    SELECT FROM device d
+    JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
+    WHERE d.operation_id = p.operation_id AND d.person_id = p.person_id
+      AND d.revoked_at IS NULL AND a.dead_at IS NULL))
+  AND NOT EXISTS (SELECT FROM delivery w WHERE w.operation_id = p.operation_id
+        AND w.alert_id = p.alert_id AND w.person_id = p.person_id AND w.channel = 'email'
+        AND (w.state IN ('queued', 'sending')
+             OR $9::boolean AND w.purpose IN ('alert', 'remind')))
+ORDER BY p.person_id
+ON CONFLICT DO NOTHING
+
+-- name: insert_duty
+-- One word to the duty desk's own channels, about an alert or none.
+INSERT INTO delivery (operation_id, delivery_id, alert_id, channel, endpoint, lane, purpose, line,
+                      expires_at)
+VALUES (current_operation(), uuidv7(), $1, 'duty', 'desk', $2, 'duty', $3, $4)
+
 -- name: stop_deliveries
 -- Stops what has not been handed to a provider; what may have been is called unknown.
 UPDATE delivery
@@ -75,13 +105,14 @@ SET state = CASE WHEN error LIKE 'unknown: %' THEN 'unknown' ELSE 'stopped' END,
 WHERE operation_id = current_operation() AND alert_id = $1 AND state = 'queued'
 
 -- name: settle_deliveries
--- After the end: what came back unsent is stopped; what nobody knows of is called unknown.
+-- After the end: what came back unsent is stopped; what nobody knows of is called unknown. $2
+-- is the lease of a claim.
 UPDATE delivery
 SET state = CASE WHEN state = 'queued' AND coalesce(error, '') NOT LIKE 'unknown: %'
             THEN 'stopped' ELSE 'unknown' END,
     finished_at = clock_timestamp()
 WHERE operation_id = current_operation() AND alert_id = $1
-  AND (state = 'queued' OR (state = 'sending' AND due_at <= clock_timestamp()))
+  AND (state = 'queued' OR (state = 'sending' AND attempted_at <= clock_timestamp() - $2::interval))
 
 -- name: last_reminder
 -- The newest reminder of an alert, and how many seconds ago it was queued.
@@ -133,12 +164,40 @@ CROSS JOIN LATERAL (
   SELECT p.language FROM person p
   WHERE p.operation_id = d.operation_id AND p.person_id = d.person_id OFFSET 0) p
 
+-- name: give_codes
+-- Gives their answer codes to those of an alert's people who are about to be texted.
+SELECT give_codes(t.alert_id, t.persons) FROM (
+  SELECT d.alert_id, array_agg(DISTINCT d.person_id ORDER BY d.person_id) AS persons
+  FROM unnest($1::uuid[]) AS c (delivery_id)
+  CROSS JOIN LATERAL (
+    SELECT d.alert_id, d.person_id, d.operation_id FROM delivery d
+    WHERE d.operation_id = current_operation() AND d.delivery_id = c.delivery_id
+      AND d.purpose IN ('alert', 'remind') OFFSET 0) d
+  WHERE NOT EXISTS (SELECT FROM answer_code k WHERE k.operation_id = d.operation_id
+                    AND k.alert_id = d.alert_id AND k.person_id = d.person_id)
+  GROUP BY d.alert_id ORDER BY d.alert_id) t
+
+-- name: stop_late
+-- Stops replies that are too late; what may have been sent is called unknown.
+UPDATE delivery
+SET state = CASE WHEN state = 'queued' AND coalesce(error, '') NOT LIKE 'unknown: %'
+            THEN 'stopped' ELSE 'unknown' END,
+    finished_at = clock_timestamp()
+WHERE operation_id = current_operation() AND alert_id IS NULL
+  AND expires_at <= clock_timestamp()
+  AND (state = 'queued' OR (state = 'sending' AND due_at <= clock_timestamp()))
+RETURNING delivery_id
+
 -- name: texts
 -- What to text for claimed deliveries: the number as it is now; none if the person lost it. A
 -- reply goes to the number it names.
 SELECT d.delivery_id, c.phone AS address, coalesce(al.severity, 'urgent') AS severity,
        coalesce(al.exercise, false) AS exercise, coalesce(d.expires_at, al.expires_at) AS expires_at,
-       coalesce(d.line, CASE WHEN d.purpose IN ('alert', 'remind') THEN al.sms_text END) AS line, d.purpose, p.language, d.error, moot(d) AS moot
+       coalesce(d.line, CASE WHEN d.purpose IN ('alert', 'remind') THEN al.sms_text END) AS line,
+       d.purpose, p.language, d.error, moot(d) AS moot,
+       CASE WHEN d.purpose IN ('alert', 'remind') THEN (
+         SELECT k.code FROM answer_code k WHERE k.operation_id = d.operation_id
+           AND k.alert_id = d.alert_id AND k.person_id = d.person_id) END AS code
 FROM unnest($1::uuid[]) AS t (delivery_id)
 CROSS JOIN LATERAL (
   SELECT * FROM delivery d
@@ -153,6 +212,42 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (
   SELECT p.language FROM person p
   WHERE p.operation_id = d.operation_id AND p.person_id = d.person_id OFFSET 0) p ON true
+
+-- name: emails
+-- What to write for claimed deliveries: to the address as it is now; none if the person lost it.
+SELECT d.delivery_id, p.email AS address, coalesce(al.severity, 'urgent') AS severity,
+       coalesce(al.exercise, false) AS exercise, coalesce(d.expires_at, al.expires_at) AS expires_at,
+       coalesce(d.line, CASE WHEN d.purpose IN ('alert', 'remind') THEN al.sms_text END) AS line,
+       d.purpose, p.language, d.error, moot(d) AS moot
+FROM unnest($1::uuid[]) AS t (delivery_id)
+CROSS JOIN LATERAL (
+  SELECT * FROM delivery d
+  WHERE d.operation_id = current_operation() AND d.delivery_id = t.delivery_id OFFSET 0) d
+LEFT JOIN alert al ON al.operation_id = d.operation_id AND al.alert_id = d.alert_id
+CROSS JOIN LATERAL (
+  SELECT p.email, p.language FROM person p
+  WHERE p.operation_id = d.operation_id AND p.person_id = d.person_id
+    AND p.email IS NOT NULL OFFSET 0) p
+
+-- name: duties
+-- What to tell the duty desk's own channels for claimed deliveries.
+SELECT d.delivery_id, d.endpoint AS address, coalesce(al.severity, 'urgent') AS severity,
+       coalesce(al.exercise, false) AS exercise, coalesce(d.expires_at, al.expires_at) AS expires_at,
+       d.line, d.purpose, NULL AS language, d.error, false AS moot
+FROM unnest($1::uuid[]) AS t (delivery_id)
+CROSS JOIN LATERAL (
+  SELECT * FROM delivery d
+  WHERE d.operation_id = current_operation() AND d.delivery_id = t.delivery_id OFFSET 0) d
+LEFT JOIN alert al ON al.operation_id = d.operation_id AND al.alert_id = d.alert_id
+
+-- name: claim
+-- Takes up what is due on some channels, from its floors on; the attempt is then on record.
+SELECT * FROM claim_deliveries($1, $2, $3, $4::text::jsonb)
+
+-- name: lows
+-- The lowest live due time by open alert, and how far it may be believed.
+SELECT alert, low, began, oldest::text AS oldest, next::text AS next
+FROM delivery_lows($1, $2::text::jsonb)
 
 -- name: lock_deliveries
 -- Holds deliveries in the order of their ids; the next statement sees them as they are now.
@@ -199,12 +294,13 @@ UPDATE delivery d SET
                WHEN t.error IS NULL OR d.error LIKE 'unknown: %' THEN d.error
                ELSE t.error END,
   attempts = CASE WHEN t.tried THEN d.attempts ELSE d.attempts - 1 END
-FROM held t WHERE d.ctid = t.tid
+FROM held t WHERE d.ctid = t.tid AND d.ctid = ANY (ARRAY(SELECT h.tid FROM held h))
 
 -- name: addresses_alive
--- Notes that a provider took a message for these devices.
+-- Notes that a provider took a message for these devices, to the minute.
 UPDATE push_address SET accepted_at = clock_timestamp()
 WHERE operation_id = current_operation() AND device_id = ANY ($1::uuid[])
+  AND (accepted_at IS NULL OR accepted_at < clock_timestamp() - interval '1 minute')
 
 -- name: addresses_dead
 -- Marks addresses that a provider calls gone, unless the device has given a new one since.
@@ -262,8 +358,8 @@ UPDATE delivery d SET
   state = CASE WHEN d.attempts > 0 THEN 'accepted' ELSE d.state END,
   finished_at = CASE WHEN d.attempts > 0 THEN coalesce(d.finished_at, clock_timestamp())
                 ELSE d.finished_at END
-FROM held t WHERE d.ctid = t.tid
-RETURNING d.delivery_id, d.alert_id, d.endpoint
+FROM held t WHERE d.ctid = t.tid AND d.ctid = ANY (ARRAY(SELECT h.tid FROM held h))
+RETURNING d.delivery_id, d.alert_id, d.endpoint, d.channel
 
 -- name: addresses_heard
 -- Notes that something sent to these devices arrived.
@@ -340,3 +436,16 @@ LEFT JOIN person w ON w.operation_id = p.operation_id
   AND w.person_id = (array_remove(ARRAY[n.warden_id], NULL) || n.alternates)[coalesce(n.charge, 0) + 1]
 WHERE $4::int IS NULL OR (m.rank, p.ref) > ($4, $5::text)
 ORDER BY m.rank, p.ref LIMIT $6
+
+-- name: mark_receipt
+-- Somebody said that something arrived by this way.
+INSERT INTO channel_mark (operation_id, channel, route, receipt_at)
+VALUES (current_operation(), $1, $2, clock_timestamp())
+ON CONFLICT (operation_id, channel, route)
+DO UPDATE SET receipt_at = excluded.receipt_at, unanswered = 0, unanswered_since = NULL
+
+-- name: mark_inbound
+-- Something came in this way.
+INSERT INTO channel_mark (operation_id, channel, route, inbound_at)
+VALUES (current_operation(), $1, $2, clock_timestamp())
+ON CONFLICT (operation_id, channel, route) DO UPDATE SET inbound_at = excluded.inbound_at

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from server.alerts.deliveries import marks
 from server.alerts.deliveries.progress import Progress
 from server.alerts.deliveries.store import SQL
 from server.alerts.messages import Receipt, ReceiptOut
@@ -69,6 +70,8 @@ async def _write(
         await con.execute(SQL.lock_deliveries, columns[0])
         rows = await con.fetch(SQL.take_receipts, *columns)
         await con.execute(SQL.addresses_heard, devices)
+        for channel in sorted({r["channel"] for r in rows}):
+            await marks.heard(con, operation_id, channel)
     own: defaultdict[str, set[UUID]] = defaultdict(set)
     for row in rows:
         own[row["endpoint"]].add(row["delivery_id"])

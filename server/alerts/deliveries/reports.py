@@ -2,22 +2,24 @@
 
 import asyncio
 from collections.abc import Sequence
-from urllib.parse import parse_qsl
 from uuid import UUID
 
 import msgspec
 
 from server import log
-from server.alerts.channels.sms.reports import Received, Report, genuine, understand
+from server.alerts.channels.sms.reports import Report, understand
+from server.alerts.deliveries import marks
 from server.alerts.deliveries.progress import Progress
 from server.alerts.deliveries.store import SQL
 from server.db import Database, retried
 from server.errors import NotFound, Unauthenticated
+from server.gateways import genuine, received
 from server.texting import SmsRoute
 from server.web import Call, Endpoint, Reply
 
 LOGGER = log.get("reports")
 PATH = "/v1/inbound/dlr/{route}"
+TAKEN = 200  # not 204: Kannel asks again and again for what is neither 200 nor 202
 LOOK_AGAIN_S = 0.5  # a report may overtake the record of its text's own answer
 
 
@@ -34,33 +36,24 @@ class Reports:
     def __init__(self, database: Database, routes: Sequence[SmsRoute], public_url: str) -> None:
         self._db = database
         self._routes = {r.name: r for r in routes}
-        self._public_url = public_url.rstrip("/")
+        self._public_url = public_url
         self._progress = Progress(database)
 
     async def take(self, call: Call) -> Reply:
         """Takes one report. Raises Unauthenticated, or NotFound for a text never sent so."""
         route = self._routes.get(call.path["route"])
-        received = self._received(call)
-        if route is None or not genuine(route, received):
+        request = received(self._public_url, call.target, call.headers, call.body or b"")
+        if route is None or not genuine(route, request):
             raise Unauthenticated("This is not signed by the gateway of a configured SMS route.")
-        report = understand(route, received)
+        report = understand(route, request)
         if report is None:
             LOGGER.info("report_passed_over", route=route.name)
-            return Reply(204)
+            return Reply(TAKEN)
         if not await self._record(route.name, report):
             await asyncio.sleep(LOOK_AGAIN_S)
             if not await self._record(route.name, report):
                 raise NotFound("No text was sent under this id over this route.")
-        return Reply(204)
-
-    def _received(self, call: Call) -> Received:
-        query = call.target.partition("?")[2]
-        return Received(
-            url=self._public_url + call.target,
-            query=dict(parse_qsl(query, keep_blank_values=True)),
-            headers=call.headers,
-            raw=call.body or b"",
-        )
+        return Reply(TAKEN)
 
     async def _record(self, route: str, report: Report) -> bool:
         """Writes what is new in it; whether there is such a text."""
@@ -86,7 +79,10 @@ async def write_report(
     async with db.transaction(operation_id) as con:
         if not await con.fetchval(SQL.lock_text, delivery_id, route, said):
             return False, None
-        return True, await con.fetchval(SQL.take_report, delivery_id, route, said)
+        alert_id: UUID | None = await con.fetchval(SQL.take_report, delivery_id, route, said)
+        if said == "delivered":
+            await marks.heard(con, operation_id, "sms", route)
+        return True, alert_id
 
 
 def endpoints(database: Database, routes: Sequence[SmsRoute], public_url: str) -> list[Endpoint]:
@@ -94,14 +90,14 @@ def endpoints(database: Database, routes: Sequence[SmsRoute], public_url: str) -
     room = Reports(database, routes, public_url)
     words = "A gateway reports what became of a text"
     return [
-        Endpoint("GET", PATH, room.take, words, None, {204: None}, query=ReportQuery),
+        Endpoint("GET", PATH, room.take, words, None, {TAKEN: None}, query=ReportQuery),
         Endpoint(
             "POST",
             PATH,
             room.take,
             words,
             None,
-            {204: None},
+            {TAKEN: None},
             body=bytes,
             decode=bytes,
             query=ReportQuery,

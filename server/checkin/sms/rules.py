@@ -12,14 +12,13 @@ from typing import Literal
 import msgspec
 
 from server.checkin.sms import words
+from server.people.asking import CODE_ALPHABET, LONGEST_CODE, SHORTEST_CODE, without_our_words
 
-# No 0/O, 1/I/L, 5/S, 2/Z, 8/B pairs remain: whichever is typed, the same code is meant.
-CODE_ALPHABET = "34679ACDEFGHJKMNPQRTUVWXY"
-CODE_LENGTH = 4
 MOST_PEOPLE = 30
 Status = Literal["safe", "need_help", "away"]
 
-_CODE = re.compile(rf"[{CODE_ALPHABET.lower()}]{{{CODE_LENGTH}}}")
+_CODE = re.compile(rf"[{CODE_ALPHABET.lower()}]{{{SHORTEST_CODE},{LONGEST_CODE}}}")
+_ANSWERABLE = re.compile(r"\+[1-9][0-9]{7,14}")
 _CHINESE = re.compile(r"([\u3400-\u9fff]+)")
 _ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ة": "ه", "ى": "ي", "ـ": None})
 
@@ -28,13 +27,15 @@ class Understood(msgspec.Struct, frozen=True):
     """What a text says.
 
     status None: nothing clear. code: the answer code given, in capitals. people: how many the
-    sender answers for, herself included ("SAFE 4"). stop: wants no more texts.
+    sender answers for, herself included ("SAFE 4"). stop: wants no more texts. machine: no
+    human seems to have written it (our own words come back, a notice of absence).
     """
 
     status: Status | None = None
     code: str | None = None
     people: int | None = None
     stop: bool = False
+    machine: bool = False
 
 
 def tidy(text: str) -> list[str]:
@@ -58,18 +59,32 @@ def _letter(c: str) -> str:
 
 
 def understand(text: str) -> Understood:
-    """Reads a text in any of the six languages."""
-    found = tidy(text)
+    """Reads a text in any of the six languages. What it quotes of ours says nothing."""
+    own, quoted = without_our_words(text)
+    found = tidy(own)
     code = next((w.upper() for w in reversed(found) if _is_code(w)), None)
     people = next((int(w) for w in found if w.isdigit() and 0 < int(w) <= MOST_PEOPLE), None)
     said = [w for w in found if not w.isdigit() and w.upper() != code]
     if len(said) == 1 and said[0] in words.STOP:
         return Understood(stop=True)
-    return Understood(status=_status(said), code=code, people=people)
+    status = _status(said)
+    machine = (quoted and status is None) or _holds(said, words.MACHINES)
+    return Understood(status=status, code=code, people=people, machine=machine)
+
+
+def is_answerable(sender: str, own: Sequence[str]) -> bool:
+    """Whether a text may be answered: no names, no short codes, none of our own numbers."""
+    ours = {number.lstrip("+") for number in own}
+    return _ANSWERABLE.fullmatch(sender) is not None and sender.lstrip("+") not in ours
+
+
+def may_need_help(text: str) -> bool:
+    """Whether a text is to be understood before others: nothing of it is decided by this."""
+    return understand(text).status == "need_help" or " P " in f"{text.upper()} "
 
 
 def _is_code(word: str) -> bool:
-    """Four letters of the alphabet, at least one a digit: no word of any language."""
+    """Four to seven letters of the alphabet, at least one a digit: no word of any language."""
     return bool(_CODE.fullmatch(word)) and any(c.isdigit() for c in word)
 
 

@@ -20,7 +20,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BITS = 40
 _LATEST_MINUTE = 68_374_080  # the year 2100
 _FORM = re.compile(
-    r"M1 +([A-Z2-7]{5}) +([0-9]{1,15}) +([0-9A-Z]{1,6}) +([SHAP]) +([A-Z2-7]{8})"
+    r"M1 +([0-9A-Z]{5}) +([0-9]{1,15}) +([0-9A-Z]{1,6}) +([SHAP]) +([A-Z2-7]{8})"
     r"(?: +(-?[0-9]{1,2}(?:\.[0-9]{1,5})?),(-?[0-9]{1,3}(?:\.[0-9]{1,5})?))? *"
 )
 
@@ -96,3 +96,8 @@ def _base36(number: int) -> str:
         text = digits[rest] + text
         if number == 0:
             return text
+
+
+def means_panic(text: str) -> bool:
+    """Whether a text of this form is a call for help, well made or not: never passed over."""
+    return looks_signed(text) and "P" in text.upper().split()[2:6]

@@ -37,3 +37,10 @@ NEGATIONS = frozenset({
     "不", "没", "没有", "未", "无",
 })  # fmt: skip
 STOP = frozenset({"stop", "unsubscribe", "arret", "alto", "توقف", "стоп", "停止"})
+MACHINES = frozenset({
+    "out of office", "out of the office", "automatic reply", "auto reply", "autoreply",
+    "undeliverable", "undelivered", "delivery failed", "could not be delivered",
+    "not in service", "message blocking",
+    "reponse automatique", "absence du bureau", "respuesta automatica", "fuera de la oficina",
+    "رد تلقايي", "автоответ", "автоматическии ответ", "自动回复",
+})  # fmt: skip

@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 
 from server import log
-from server.alerts.channels import Carried, Outcome, Push, held, permanent, transient
+from server.alerts.channels import Carried, Health, Outcome, Push, held, permanent, transient
 from server.alerts.channels.sms.letters import REPORT_WINDOW_S, Letter, Posted
 from server.alerts.channels.sms.routes import Fleet
 from server.alerts.channels.sms.shapes import post, read
@@ -61,6 +61,10 @@ class SmsChannel:
         """Never, as above: `send` holds a text back itself."""
         return 0.0
 
+    def health(self) -> dict[str, Health]:
+        """Each route: its circuit, its cap, its rate."""
+        return self.fleet.health()
+
     async def close(self) -> None:
         """Closes the connections."""
         if self._session is not None:
@@ -71,7 +75,7 @@ class SmsChannel:
         valid_s = lifetime_s(push.expires_at)
         if valid_s <= 0:
             return held("the alert's time is over", 60.0)
-        words = text(push.language, push.line, push.exercise, push.purpose)
+        words = text(push.language, push.line, push.exercise, push.purpose, push.code)
         size = segments(words)
         if size.count > MOST_PARTS:
             return permanent(f"the text takes {size.count} messages, more than {MOST_PARTS}")

@@ -11,10 +11,10 @@ from server.alerts.channels.sms.letters import (
     Letter,
     Posted,
     basic,
-    decoded,
     held_against_us,
     no_word,
 )
+from server.gateways import decoded
 from server.texting import SmsRoute
 
 _TWILIO_LONGEST_S = 36_000

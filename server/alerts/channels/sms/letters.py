@@ -1,7 +1,6 @@
 """A text, and the request that hands it to a gateway."""
 
 import base64
-from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -36,14 +35,6 @@ class Posted(msgspec.Struct, frozen=True):
     params: dict[str, str] = {}
     data: bytes | dict[str, str] | None = None
     headers: dict[str, str] = {}
-
-
-def decoded(raw: bytes) -> dict[str, Any]:
-    """A JSON object; empty for anything else."""
-    try:
-        return msgspec.json.decode(raw, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return {}
 
 
 def basic(route: SmsRoute) -> dict[str, str]:

@@ -5,23 +5,18 @@ from the record.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 import msgspec
 
+from server.alerts.channels import Health
+from server.alerts.channels.pacing import Bucket, Circuit, Clock, health_of
 from server.texting import SmsRoute
 
-FAILURES = 3  # in a row: the route is passed over
-FIRST_PAUSE_S = 30.0
-LONGEST_PAUSE_S = 300.0
-PROBE_S = 10.0  # a probe that hangs must not keep a route away for good
 NUMBER_EVERY_S = 5.0  # one number gets no more than one text in this time
-LONGEST_HOLD_S = 120.0
 CAP_HOLD_S = 60.0
 _MOST_NUMBERS = 50_000
-
-Clock = Callable[[], float]
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -44,75 +39,6 @@ def ranked(routes: Sequence[SmsRoute], number: str) -> list[list[SmsRoute]]:
     serving = [r for r in routes if any(number.startswith(p) for p in r.prefixes)]
     ordered = sorted(serving, key=lambda r: (rank(r), r.name))
     return [list(equals) for _, equals in groupby(ordered, key=rank)]
-
-
-class Bucket:
-    """`per_s` tokens a second, at most `burst` saved up. A text may borrow for its parts."""
-
-    def __init__(self, per_s: float, burst: float, clock: Clock) -> None:
-        self._per_s, self._burst, self._clock = per_s, max(burst, 1.0), clock
-        self._level, self._at = self._burst, clock()
-        self._promised = self._at
-
-    def level(self) -> float:
-        """Tokens there are; below 0 while borrowed ones come in."""
-        now = self._clock()
-        self._level = min(self._burst, self._level + (now - self._at) * self._per_s)
-        self._at = now
-        return self._level
-
-    def free(self) -> bool:
-        """Whether a text may go now."""
-        return self.level() >= 1.0 - 1e-9
-
-    def take(self, tokens: int) -> None:
-        """Takes tokens, also such as are not there yet."""
-        self._level = self.level() - tokens
-
-    def give_back(self, tokens: int) -> None:
-        """What was taken for a text that never went."""
-        self._level = min(self._burst, self.level() + tokens)
-
-    def promise(self, tokens: int) -> float:
-        """Seconds until the turn of one more who waits; each gets a later turn."""
-        now = self._clock()
-        soonest = now + max(0.0, (1.0 - self.level()) / self._per_s)
-        turn = max(soonest, self._promised)
-        self._promised = min(turn, now + LONGEST_HOLD_S) + tokens / self._per_s
-        return min(turn - now, LONGEST_HOLD_S)
-
-
-class Circuit:
-    """Health of a route: after failures in a row it is passed over, then tried with one text."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._in_row, self._pause_s = 0, FIRST_PAUSE_S
-        self._opens_at = 0.0
-
-    def wait_s(self) -> float:
-        """Seconds until the route may be used; 0: now."""
-        return max(0.0, self._opens_at - self._clock())
-
-    def used(self) -> None:
-        """A text goes out; while the route is on trial no other does for a while."""
-        if self._in_row >= FAILURES:
-            self._opens_at = self._clock() + PROBE_S
-
-    def succeeded(self) -> None:
-        """The route took, or judged, a text."""
-        self._in_row, self._pause_s, self._opens_at = 0, FIRST_PAUSE_S, 0.0
-
-    def failed(self, retry_after: float | None = None) -> None:
-        """It took nothing, or did not answer. What it asks for is granted at once."""
-        self._in_row += 1
-        if retry_after is not None:
-            self._in_row = max(self._in_row, FAILURES)
-        if self._in_row < FAILURES:
-            return
-        pause = max(self._pause_s, min(retry_after or 0.0, LONGEST_PAUSE_S))
-        self._opens_at = max(self._opens_at, self._clock() + pause)
-        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
 
 
 class Way:
@@ -150,6 +76,16 @@ class Fleet:
             known = way.spent_micro if day == self._day else 0
             way.spent_micro = max(known, micro.get(name, 0))
         self._day = day
+
+    def health(self) -> dict[str, Health]:
+        """What holds each route back."""
+        found = {}
+        for name, way in self._ways.items():
+            own = health_of(way.circuit, None, way.bucket)
+            if own.why is None and not way.affords(1, urgent=False):
+                own = Health(CAP_HOLD_S, "cap", own.failures, own.per_s)
+            found[name] = own
+        return found
 
     def choose(self, number: str, parts: int, urgent: bool) -> Choice:
         """The route for a text of so many parts; `urgent`: life safety.

@@ -1,0 +1,353 @@
+"""What is made of one text: whose answer or call for help it is, and what vouches for it.
+
+An unknown is never taken for a known: SAFE and AWAY count with a code or a signature alone. A call
+for help always counts for whom it may be, marked as unverified where nothing vouches for it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+
+from server.checkin import rules as reports
+from server.checkin.rules import Place, Report
+from server.checkin.sms import replies, rules, signed, store
+from server.checkin.sms.rules import Understood
+from server.checkin.sms.signed import Signed
+from server.checkin.sms.store import SQL, Asked, Device, Holder, Inbound, Match
+from server.vault import Vault
+
+MOST_WRONG = 10  # wrong codes an hour, from all numbers, until no stranger's code counts any more
+WRONG = "wrong code"  # texts are counted by this detail (wrong_lately)
+OLDEST = timedelta(hours=72)  # a signed SAFE that was longer on its way says nothing of today
+AHEAD = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+
+State = Literal["counted", "unverified", "refused", "not_understood", "stop", "loop"]
+
+
+class Help(msgspec.Struct, frozen=True):
+    """A call for help to be raised; `person_id` None: nobody knows whose."""
+
+    kind: Literal["help", "panic"]
+    verified: bool
+    person_id: int | None
+    place: tuple[float, float] | None = None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the sender is told. `about`: the person and alert whose code it names."""
+
+    key: replies.Key
+    language: str | None = None
+    code: str = ""
+    n: int = 0
+    drill: bool = False
+    about: tuple[UUID, int] | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a text is taken for. `wrong`: a wrong code, counted against this head's household."""
+
+    state: State
+    detail: str
+    said: str | None = None
+    person_id: int | None = None
+    alert_id: UUID | None = None
+    records: tuple[Report, ...] = ()
+    help: Help | None = None
+    answer: Answer | None = None
+    wrong: int | None = None
+
+
+async def decide(con: Any, text: Inbound, vault: Vault) -> Verdict:
+    """The verdict on one text. Uses up the counter of a genuine signed one."""
+    people = await store.holders(con, text.sender)
+    if await _is_echo(con, text):
+        return Verdict("loop", "our own words came back")
+    if signed.looks_signed(text.body):
+        verdict = await _of_app(con, text, vault, people)
+        if verdict is not None:
+            return verdict
+    return await _plain(con, text, people, rules.understand(text.body))
+
+
+async def _plain(con: Any, text: Inbound, people: list[Holder], said: Understood) -> Verdict:
+    """The verdict on words."""
+    if said.stop:
+        key = Answer("stop", _language(people))
+        return Verdict("stop", "wants no more texts", None, _one(people), answer=key)
+    if said.status == "need_help":
+        return await _help(con, text, people, said)
+    if said.machine:
+        return Verdict("loop", "written by no human", said.status, _one(people))
+    if said.status is None:
+        answer = Answer("unclear" if people else "stranger", _language(people))
+        return Verdict("not_understood", "says nothing clear", None, _one(people), answer=answer)
+    return await _status(con, text, people, said)
+
+
+async def _is_echo(con: Any, text: Inbound) -> bool:
+    lines = [r["line"] for r in await con.fetch(SQL.our_words, text.sender)]
+    body = " ".join(text.body.split())
+    return any(" ".join(line.split()) in body for line in lines)
+
+
+# -- whose number it is
+
+
+def _household(people: Sequence[Holder]) -> bool:
+    """Whether a number is one person's, or shared within one household."""
+    return len({h.head_id for h in people}) == 1
+
+
+def _one(people: Sequence[Holder]) -> int | None:
+    """The one a text without a code is about: the sponsor, else the first. None: nobody knows."""
+    return people[0].person_id if _household(people) else None
+
+
+def _language(people: Sequence[Holder]) -> str | None:
+    return people[0].language if people else None
+
+
+def record(
+    text: Inbound, who: tuple[int, str], status: str, alert_id: UUID | None, verified: bool
+) -> Report:
+    """The report a text makes of a person (id and ref); the same at every try."""
+    person_id, ref = who
+    at = text.received_at
+    return Report(
+        checkin_id=uuid5(text.inbound_id, str(person_id)),
+        person_id=person_id,
+        person_ref=ref,
+        status=status,
+        at=at,
+        sent_at=None,
+        alert_id=alert_id,
+        place=None,
+        note=None,
+        battery=None,
+        reporter="sms" if verified else "sms_unverified",
+        actor=f"sms:{text.inbound_id}",
+        body_hash=reports.body_hash(ref, status, at, alert_id, None, None),
+    )
+
+
+# -- plain words
+
+
+async def _match(
+    con: Any, text: Inbound, people: Sequence[Holder], code: str | None
+) -> tuple[Match | None, str]:
+    """Whose code it is, and else why none counts: `wrong code`, or that nobody may be sure.
+
+    A code of the number's own household counts. From another phone it counts too, as long as few
+    wrong ones come: whoever guesses must not find one.
+    """
+    found = await store.matches(con, code) if code else []
+    head = people[0].head_id if _household(people) else None
+    own = next((m for m in found if m.head_id == head), None)
+    if own is not None:
+        return own, ""
+    top = [m for m in found if m.live == found[0].live]
+    if not top:
+        return None, WRONG if code else "no code"
+    if len({m.person_id for m in top}) > 1 or text.shared:
+        return None, "a code of several people, from none of their numbers"
+    row = await con.fetchrow(SQL.wrong_lately)
+    if row["wrong"] >= MOST_WRONG + row["excused"]:
+        return None, "a code from another phone, while many wrong ones come"
+    return top[0], ""
+
+
+async def _help(con: Any, text: Inbound, people: list[Holder], said: Understood) -> Verdict:
+    """A call for help: of whose code it names, else of whose number it is, else of a number."""
+    match, why = await _match(con, text, people, said.code)
+    if match is not None and not match.locked and not said.machine:
+        return _help_with_code(text, match)
+    answer = None if said.machine else Answer("help", _language(people))
+    if said.machine:
+        why = "written by no human"
+    elif match is not None:
+        why = "the code is locked"
+    if people and not _household(people):
+        why = f"{why}; the number of {len(people)} people"
+    who = _one(people)
+    made = () if said.machine else _unverified(text, people)
+    help_ = Help("help", False, who)
+    return Verdict("unverified", why, "need_help", who, None, made, help_, answer)
+
+
+def _unverified(text: Inbound, people: Sequence[Holder]) -> tuple[Report, ...]:
+    """The report of whose number it is; none where that is nobody, or nobody can say."""
+    if not _household(people):
+        return ()
+    return (record(text, (people[0].person_id, people[0].ref), "need_help", None, False),)
+
+
+def _help_with_code(text: Inbound, match: Match) -> Verdict:
+    """In an exercise it counts in the exercise, and the answer says what to do in earnest."""
+    named = None if match.state == "cancelled" else match.alert_id
+    drill = match.exercise and named is not None
+    made = record(text, (match.person_id, match.ref), "need_help", named, True)
+    answer = Answer("help_drill" if drill else "help", match.language, drill=drill)
+    help_ = None if drill else Help("help", True, match.person_id)
+    about = (match.person_id, named, (made,))
+    return Verdict("counted", "by its code", "need_help", *about, help_, answer)
+
+
+async def _status(con: Any, text: Inbound, people: list[Holder], said: Understood) -> Verdict:
+    """SAFE or AWAY: with a code it counts, without one it is shown and answered with the code."""
+    if said.code is None:
+        return await _bare(con, people, said)
+    match, why = await _match(con, text, people, said.code)
+    if match is None:
+        state: State = "refused" if why == WRONG else "unverified"
+        head = people[0].head_id if why == WRONG and _household(people) else None
+        answer = Answer("wrong", _language(people))
+        return Verdict(state, why, said.status, _one(people), answer=answer, wrong=head)
+    about = (said.status, match.person_id, match.alert_id)
+    if match.locked:
+        answer = Answer("locked", match.language, drill=match.exercise)
+        return Verdict("refused", "the code is locked", *about, answer=answer)
+    if match.state == "cancelled":
+        answer = Answer("called_off", match.language, drill=match.exercise)
+        return Verdict("refused", "the alert was called off", *about, answer=answer)
+    return await _counted(con, text, match, said)
+
+
+async def _counted(con: Any, text: Inbound, match: Match, said: Understood) -> Verdict:
+    """Herself; or her whole household, where the number given is its size in the alert."""
+    status, code = said.status or "", said.code or ""
+    own = [(match.person_id, match.ref)]
+    key: replies.Key = "away" if status == "away" else "safe"
+    n = 1
+    if status == "safe" and said.people is not None and said.people > 1:
+        rows = await con.fetch(SQL.household, match.alert_id, match.person_id)
+        n = len(rows)
+        key = "family" if n == said.people else "family_some"
+        if key == "family":
+            own = [(r["person_id"], r["ref"]) for r in rows]
+    made = tuple(record(text, who, status, match.alert_id, True) for who in own)
+    answer = Answer(key, match.language, code, n, match.exercise)
+    about = (match.person_id, match.alert_id, made)
+    return Verdict("counted", "by its code", status, *about, answer=answer)
+
+
+async def _bare(con: Any, people: list[Holder], said: Understood) -> Verdict:
+    """Without a code it accounts for nobody; whose number it is learns her code again."""
+    if not people:
+        answer = Answer("stranger")
+        return Verdict("unverified", "no code, unknown number", said.status, answer=answer)
+    if not _household(people):
+        why = f"no code; the number of {len(people)} people"
+        return Verdict("unverified", why, said.status, answer=Answer("unclear", _language(people)))
+    asked = await store.asked_of(con, [h.person_id for h in people])
+    if not asked:
+        answer = Answer("nobody_asks", _language(people))
+        return Verdict("unverified", "no code, no alert", said.status, _one(people), answer=answer)
+    first = asked[0]
+    language = next(h.language for h in people if h.person_id == first.person_id)
+    about = (first.alert_id, first.person_id)
+    answer = Answer("use_code", language, drill=first.exercise, about=about)
+    person = (first.person_id, first.alert_id)
+    return Verdict("unverified", "no code", said.status, *person, answer=answer)
+
+
+# -- the app's signed form
+
+
+async def _of_app(con: Any, text: Inbound, vault: Vault, people: list[Holder]) -> Verdict | None:
+    """The verdict on a text of the app's form; None where it is none after all."""
+    panic, read = signed.means_panic(text.body), signed.read(text.body)
+    if read is None:
+        if not panic and rules.understand(text.body).status == "need_help":
+            return None
+        return _doubtful(text, people, None, panic, "the app's form, badly made")
+    device = await store.device(con, read.id5)
+    if device is None or device.revoked:
+        why = "an unknown device" if device is None else "a device that was revoked"
+        return _doubtful(text, people, device, panic, why)
+    if not is_genuine(vault, device, read):
+        return _doubtful(text, people, device, panic, "a wrong signature")
+    first = await con.fetchval(SQL.take_counter, device.device_id, read.counter, text.inbound_id)
+    if first != text.inbound_id:
+        return _doubtful(text, people, device, panic, "a counter that was used", "replayed")
+    return await _signed(con, text, device, read)
+
+
+def is_genuine(vault: Vault, device: Device, read: Signed) -> bool:
+    """Whether this device signed it."""
+    try:
+        key = vault.unseal(device.sms_key, str(device.device_id))
+    except (InvalidTag, ValueError):
+        return False
+    return signed.is_genuine(key, read)
+
+
+def _doubtful(
+    text: Inbound,
+    people: list[Holder],
+    device: Device | None,
+    panic: bool,
+    why: str,
+    key: replies.Key = "refused",
+) -> Verdict:
+    """Refused; but a panic is shown, UNVERIFIED, as of whom it claims to be.
+
+    It is counted only where it comes from a number of her household: names are easily claimed.
+    """
+    if not panic:
+        return Verdict("refused", why, answer=Answer(key, _language(people)))
+    claimed = None if device is None else device.person_id
+    who = _one(people) if claimed is None else claimed
+    made: tuple[Report, ...] = ()
+    if device is None:
+        made = _unverified(text, people)
+    elif device.head_id in {h.head_id for h in people}:
+        made = (record(text, (device.person_id, device.ref), "need_help", None, False),)
+    answer = Answer("help", _language(people))
+    return Verdict("unverified", why, "panic", who, None, made, Help("panic", False, who), answer)
+
+
+async def _signed(con: Any, text: Inbound, device: Device, read: Signed) -> Verdict:
+    """A genuine one: the phone's own time and place."""
+    status = "need_help" if read.letter in "HP" else signed.MEANING[read.letter]
+    late = text.received_at - read.at
+    believed = -AHEAD <= late <= OLDEST
+    if not believed and status != "need_help":
+        answer = Answer("refused", device.language)
+        why = "signed, but its time cannot be"
+        return Verdict("refused", why, status, device.person_id, answer=answer)
+    asked = await store.asked_of(con, [device.person_id])
+    alert_id = None if status == "need_help" else _exercise(asked)
+    made = record(text, (device.person_id, device.ref), status, alert_id, True)
+    place = None if read.place is None else Place(*read.place, None)
+    at = _moment(read, status, asked, text.received_at) if believed else text.received_at
+    hashed = reports.body_hash(device.ref, status, at, alert_id, place, None)
+    made = msgspec.structs.replace(made, at=at, place=place, body_hash=hashed)
+    said = signed.MEANING[read.letter]
+    kind: Literal["help", "panic"] = "panic" if said == "panic" else "help"
+    help_ = Help(kind, True, device.person_id, read.place) if status == "need_help" else None
+    keys: dict[str, replies.Key] = {"need_help": "help", "safe": "safe", "away": "away"}
+    answer = Answer(keys[status], device.language, drill=alert_id is not None)
+    about = (device.person_id, alert_id, (made,))
+    return Verdict("counted", "by its signature", said, *about, help_, answer)
+
+
+def _exercise(asked: Sequence[Asked]) -> UUID | None:
+    """The exercise a signed SAFE or AWAY answers: the newest, where no actual roll call asks."""
+    calls = [a for a in asked if a.kind == "rollcall"]
+    return calls[0].alert_id if calls and calls[0].exercise else None
+
+
+def _moment(read: Signed, status: str, asked: Sequence[Asked], received_at: datetime) -> datetime:
+    """When it was said, within the minute it names: help as late as it can be; SAFE and AWAY as
+    early, but not before an alert of that minute which they may answer."""
+    end = read.at + MINUTE
+    within = [a.counts_from for a in asked if read.at <= a.counts_from < end]
+    at = end if status == "need_help" else max([read.at, *within])
+    return min(at, received_at)

@@ -1,0 +1,83 @@
+"""What callers send and get of texts that came in."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from server.checkin.messages import Location
+from server.paging import PageQuery
+from server.people.messages import PersonName
+
+TextState = Literal[
+    "received", "counted", "unverified", "refused", "not_understood", "stop", "loop"
+]
+Said = Literal["safe", "need_help", "away", "panic"]
+Outcome = Literal["helped", "false_alarm", "hoax", "passed_on"]
+
+
+class TextIn(msgspec.Struct, frozen=True):
+    """One text that came in. `person`: whom it is about, as far as it is known. `detail`: why it
+    was taken as it was. `answered`: `reply`, or `silence` to machines and after too many."""
+
+    id: UUID
+    route: str
+    sender: str
+    recipient: str | None
+    body: str
+    received_at: datetime
+    repeated: int
+    state: TextState
+    said: Said | None
+    person: PersonName | None
+    alert_id: UUID | None
+    detail: str | None
+    answered: Literal["reply", "silence"] | None
+    understood_at: datetime | None
+
+
+class HelpCall(msgspec.Struct, frozen=True):
+    """A call for help by text. Where `verified` is false nothing vouches for the person: show it
+    as UNVERIFIED. `repeated`: how often it came again."""
+
+    id: UUID
+    kind: Literal["help", "panic"]
+    verified: bool
+    sender: str
+    person: PersonName | None
+    area: str | None
+    body: str
+    location: Location | None
+    raised_at: datetime
+    repeated: int
+    last_at: datetime
+    closed_at: datetime | None
+    closed_by: str | None
+    outcome: Outcome | None
+    note: str | None
+
+
+class HelpCloseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a call for help ended."""
+
+    outcome: Outcome
+    note: Annotated[str, Meta(max_length=500)] | None = None
+
+
+Flag = Literal["true", "false"]
+
+
+class TextsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Filters of the texts that came in. `unverified=true`: those that count for nothing yet."""
+
+    state: TextState | None = None
+    unverified: Flag | None = None
+
+
+class HelpCallsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Filters of the calls for help. `open=false`: the closed ones."""
+
+    open: Flag | None = None
+    unverified: Flag | None = None

@@ -1,0 +1,270 @@
+-- name: find_operation
+-- An operation by its code, from outside any operation.
+SELECT operation_id FROM find_operation($1)
+
+-- name: operations_of_text
+-- To which operations a text may belong, and why.
+SELECT operation_id, by, phone, asked FROM operations_of_text($1, $2, $3)
+
+-- name: one_at_a_time
+-- Two copies of one text at the same moment: the second waits until the first is on record.
+SELECT pg_advisory_xact_lock(44, $1)
+
+-- name: same_content
+-- The same words from the same number within the minute before, unless they were a call for help
+-- that is closed already.
+SELECT i.inbound_id FROM inbound_sms i
+WHERE i.operation_id = current_operation() AND i.digest = $1
+  AND i.received_at > clock_timestamp() - interval '60 seconds'
+  AND NOT EXISTS (SELECT FROM help_call h WHERE h.operation_id = i.operation_id
+                  AND h.inbound_id = i.inbound_id AND h.closed_at IS NOT NULL)
+ORDER BY i.received_at LIMIT 1
+
+-- name: insert_text
+-- Puts a text on record; nothing if its gateway has brought it before.
+INSERT INTO inbound_sms (operation_id, route, provider_id, sender, recipient, body, digest, sent_at,
+                         shared, replies, lane)
+VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT DO NOTHING RETURNING inbound_id
+
+-- name: known_provider_id
+-- Whether a gateway has brought this text before.
+SELECT EXISTS (SELECT FROM inbound_sms WHERE operation_id = current_operation()
+               AND route = $1 AND provider_id = $2)
+
+-- name: note_repeat
+-- Counts the same content again.
+UPDATE inbound_sms SET repeated = repeated + 1
+WHERE operation_id = current_operation() AND inbound_id = $1
+
+-- name: repeat_help
+-- Counts a call for help that came again in the same words.
+UPDATE help_call SET repeated = repeated + 1, last_at = clock_timestamp()
+WHERE operation_id = current_operation() AND inbound_id = $1 AND closed_at IS NULL
+RETURNING help_id
+
+-- name: claim_texts
+-- Texts to be understood now, under a lease.
+SELECT operation_id, inbound_id, attempts FROM claim_texts($1, $2)
+
+-- name: claimed_texts
+-- What claimed texts say.
+SELECT inbound_id, route, sender, recipient, body, received_at, shared, replies, lane
+FROM inbound_sms
+WHERE operation_id = current_operation() AND inbound_id = ANY ($1::uuid[]) AND state = 'received'
+ORDER BY lane, received_at, inbound_id
+
+-- name: put_back
+-- A text that could not be understood just now comes again later.
+UPDATE inbound_sms
+SET detail = $2, due_at = clock_timestamp()
+                          + least(interval '1 second' * 2 ^ least(attempts, 6), interval '1 minute')
+WHERE operation_id = current_operation() AND inbound_id = $1 AND state = 'received'
+
+-- name: people_of_number
+-- Whose number it is, and with whom each is one household.
+SELECT p.person_id, p.ref, p.language, c.rank, coalesce(p.sponsor_id, p.person_id) AS head_id
+FROM contact_point c
+JOIN person p ON p.operation_id = c.operation_id AND p.person_id = c.person_id
+WHERE c.operation_id = current_operation() AND c.phone = $1 AND p.merged_into IS NULL
+ORDER BY p.sponsor_id NULLS FIRST, c.rank, p.person_id
+
+-- name: codes
+-- Whose code it is in which alert: running alerts first, then the newest.
+SELECT k.alert_id, k.person_id, k.locked_at IS NOT NULL AS locked, p.ref, p.language,
+       coalesce(p.sponsor_id, p.person_id) AS head_id, a.state, a.exercise
+FROM answer_code k
+JOIN person p ON p.operation_id = k.operation_id AND p.person_id = k.person_id
+JOIN alert a ON a.operation_id = k.operation_id AND a.alert_id = k.alert_id
+WHERE k.operation_id = current_operation() AND k.code = $1
+ORDER BY (a.state IN ('preparing', 'pending_release', 'open')) DESC, a.created_at DESC, a.alert_id
+
+-- name: wrong_lately
+-- How many wrong codes came in the last hour from any number, and how many more the size of the
+-- running alerts excuses.
+SELECT (SELECT count(*)::int FROM inbound_sms i
+        WHERE i.operation_id = current_operation() AND i.detail LIKE 'wrong code%'
+          AND i.received_at > clock_timestamp() - interval '1 hour') AS wrong,
+       (SELECT coalesce(sum(a.population), 0)::int / 2000 FROM alert a
+        WHERE a.operation_id = current_operation() AND a.state = 'open') AS excused
+
+-- name: asked_of
+-- The open alerts that hold some people, those that are no exercise first, then the newest.
+SELECT a.alert_id, a.exercise, p.person_id, a.kind, a.counts_from
+FROM alert_person p JOIN alert a ON a.operation_id = p.operation_id AND a.alert_id = p.alert_id
+WHERE p.operation_id = current_operation() AND p.person_id = ANY ($1::int[]) AND a.state = 'open'
+ORDER BY a.exercise, (a.kind = 'rollcall') DESC, a.opened_at DESC, a.alert_id,
+         array_position($1::int[], p.person_id)
+
+-- name: household
+-- A sponsor's household as an alert holds it.
+SELECT p.person_id, p.ref FROM person p
+JOIN alert_person ap ON ap.operation_id = p.operation_id AND ap.person_id = p.person_id
+WHERE p.operation_id = current_operation() AND ap.alert_id = $1
+  AND (p.person_id = $2 OR p.sponsor_id = $2)
+ORDER BY p.person_id
+
+-- name: family
+-- A sponsor and her family.
+SELECT person_id FROM person
+WHERE operation_id = current_operation() AND (person_id = $1 OR sponsor_id = $1)
+ORDER BY person_id
+
+-- name: device
+-- The device a signed text names, with its sealed key.
+SELECT d.device_id, d.person_id, d.sms_key, d.revoked_at IS NOT NULL AS revoked, p.ref, p.language,
+       coalesce(p.sponsor_id, p.person_id) AS head_id
+FROM device d
+JOIN person p ON p.operation_id = d.operation_id AND p.person_id = d.person_id
+WHERE d.operation_id = current_operation() AND d.sms_id5 = $1
+
+-- name: take_counter
+-- Uses a counter of a device; which text has it.
+WITH made AS (
+  INSERT INTO signed_counter (operation_id, device_id, counter, inbound_id)
+  VALUES (current_operation(), $1, $2, $3) ON CONFLICT DO NOTHING RETURNING inbound_id)
+SELECT inbound_id FROM made
+UNION ALL
+SELECT inbound_id FROM signed_counter
+WHERE operation_id = current_operation() AND device_id = $1 AND counter = $2
+LIMIT 1
+
+-- name: our_words
+-- What this number was answered in the last day.
+SELECT line FROM delivery
+WHERE operation_id = current_operation() AND purpose = 'reply' AND endpoint = $1
+  AND queued_at > clock_timestamp() - interval '1 day'
+
+-- name: lock_text
+-- Holds a text that is still to be understood; how often its content came again.
+SELECT repeated FROM inbound_sms
+WHERE operation_id = current_operation() AND inbound_id = $1 AND state = 'received' FOR UPDATE
+
+-- name: give_code
+-- A person's code in an alert, made if she has none; none if the alert does not hold her.
+SELECT give_codes($1, ARRAY[$2::int])
+
+-- name: code_of
+-- A person's code in an alert, unless it is locked.
+SELECT code, locked_at IS NOT NULL AS locked FROM answer_code
+WHERE operation_id = current_operation() AND alert_id = $1 AND person_id = $2
+
+-- name: count_wrong
+-- Counts a wrong code against its number's people in an alert; the fifth locks theirs. Whether
+-- one is locked now.
+UPDATE answer_code SET wrong = least(wrong + 1, 1000)::smallint,
+       locked_at = CASE WHEN wrong + 1 >= $3 THEN coalesce(locked_at, clock_timestamp()) END
+WHERE operation_id = current_operation() AND alert_id = ANY ($1::uuid[])
+  AND person_id = ANY ($2::int[])
+RETURNING locked_at IS NOT NULL AS locked
+
+-- name: raise_for_person
+-- A call for help of a person; a further one joins the open one. What vouches for one of them
+-- vouches for all.
+INSERT INTO help_call AS h (operation_id, kind, verified, sender, person_id, body, inbound_id,
+                            checkin_id, lat, lon, repeated)
+VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (operation_id, person_id) WHERE closed_at IS NULL AND person_id IS NOT NULL
+DO UPDATE SET repeated = h.repeated + 1 + excluded.repeated, last_at = clock_timestamp(),
+  verified = h.verified OR excluded.verified,
+  kind = CASE WHEN excluded.kind = 'panic' THEN 'panic' ELSE h.kind END,
+  checkin_id = coalesce(h.checkin_id, excluded.checkin_id),
+  lat = CASE WHEN excluded.verified THEN coalesce(excluded.lat, h.lat) ELSE h.lat END,
+  lon = CASE WHEN excluded.verified THEN coalesce(excluded.lon, h.lon) ELSE h.lon END
+RETURNING help_id
+
+-- name: raise_for_number
+-- A call for help of a number that is nobody's, or of several; a further one joins the open one.
+INSERT INTO help_call AS h (operation_id, kind, verified, sender, body, inbound_id, repeated)
+VALUES (current_operation(), $1, false, $2, $3, $4, $5)
+ON CONFLICT (operation_id, sender) WHERE closed_at IS NULL AND person_id IS NULL
+DO UPDATE SET repeated = h.repeated + 1 + excluded.repeated, last_at = clock_timestamp(),
+  kind = CASE WHEN excluded.kind = 'panic' THEN 'panic' ELSE h.kind END
+RETURNING help_id
+
+-- name: replies_lately
+-- How many answers a number had in ten minutes and in a day.
+SELECT count(*) FILTER (WHERE queued_at > clock_timestamp() - interval '10 minutes')::int AS soon,
+       count(*)::int AS in_a_day
+FROM delivery
+WHERE operation_id = current_operation() AND purpose = 'reply' AND endpoint = $1
+  AND queued_at > clock_timestamp() - interval '1 day'
+
+-- name: stopped_before
+-- Whether a number said before that it wants no more texts.
+SELECT EXISTS (SELECT FROM inbound_sms WHERE operation_id = current_operation()
+               AND sender = $1 AND state = 'stop')
+
+-- name: insert_reply
+-- Queues an answer to a number, for an hour.
+INSERT INTO delivery (operation_id, delivery_id, person_id, channel, endpoint, lane, purpose, line,
+                      expires_at)
+VALUES (current_operation(), $1, $2, 'sms', $3, $4, 'reply', $5,
+        clock_timestamp() + interval '1 hour')
+ON CONFLICT DO NOTHING
+
+-- name: mark_understood
+-- What a text was taken for.
+UPDATE inbound_sms SET state = $2, said = $3, person_id = $4, alert_id = $5, detail = $6,
+       answered = $7, understood_at = clock_timestamp()
+WHERE operation_id = current_operation() AND inbound_id = $1
+
+-- name: texts_in
+-- Texts that came in, newest first, a page at a time: in sight are those about a person in these
+-- areas; of the others only to who sees all.
+SELECT i.inbound_id, i.route, i.sender, i.recipient, i.body, i.received_at, i.repeated, i.state,
+       i.said, i.alert_id, i.detail, i.answered, i.understood_at, p.ref, p.name
+FROM inbound_sms i
+LEFT JOIN person p ON p.operation_id = i.operation_id AND p.person_id = i.person_id
+WHERE i.operation_id = current_operation()
+  AND ($1::int[] IS NULL OR p.area_id = ANY ($1))
+  AND ($2::text IS NULL OR i.state = $2)
+  AND (NOT $3::boolean OR i.state NOT IN ('counted', 'stop'))
+  AND ($4::timestamptz IS NULL OR i.received_at < $4
+       OR (i.received_at = $4 AND i.inbound_id > $5::uuid))
+ORDER BY i.received_at DESC, i.inbound_id LIMIT $6
+
+-- name: help_calls
+-- Calls for help by text, newest first, a page at a time, in sight as texts are.
+SELECT h.help_id, h.kind, h.verified, h.sender, h.body, h.lat, h.lon, h.raised_at, h.repeated,
+       h.last_at, h.closed_at, actor_name(h.closed_by) AS closed_by, h.outcome, h.note, p.ref,
+       p.name, a.code AS area
+FROM help_call h
+LEFT JOIN person p ON p.operation_id = h.operation_id AND p.person_id = h.person_id
+LEFT JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id
+WHERE h.operation_id = current_operation()
+  AND ($1::int[] IS NULL OR p.area_id = ANY ($1))
+  AND ($2::boolean IS NULL OR (h.closed_at IS NULL) = $2)
+  AND (NOT $3::boolean OR NOT h.verified)
+  AND ($4::timestamptz IS NULL OR h.raised_at < $4
+       OR (h.raised_at = $4 AND h.help_id > $5::uuid))
+ORDER BY h.raised_at DESC, h.help_id LIMIT $6
+
+-- name: help_call
+-- One call for help, in sight of these areas.
+SELECT h.help_id, h.kind, h.verified, h.sender, h.body, h.lat, h.lon, h.raised_at, h.repeated,
+       h.last_at, h.closed_at, actor_name(h.closed_by) AS closed_by, h.outcome, h.note, p.ref,
+       p.name, a.code AS area
+FROM help_call h
+LEFT JOIN person p ON p.operation_id = h.operation_id AND p.person_id = h.person_id
+LEFT JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id
+WHERE h.operation_id = current_operation() AND h.help_id = $1
+  AND ($2::int[] IS NULL OR p.area_id = ANY ($2))
+
+-- name: lock_help_call
+-- Holds one call for help, in sight of these areas; how it was closed, if it was.
+SELECT h.outcome, h.note FROM help_call h
+LEFT JOIN person p ON p.operation_id = h.operation_id AND p.person_id = h.person_id
+WHERE h.operation_id = current_operation() AND h.help_id = $1
+  AND ($2::int[] IS NULL OR p.area_id = ANY ($2))
+FOR UPDATE OF h
+
+-- name: close_help_call
+-- Closes a call for help.
+UPDATE help_call SET closed_at = clock_timestamp(), closed_by = $2, outcome = $3, note = $4
+WHERE operation_id = current_operation() AND help_id = $1
+
+-- name: audit
+-- Who did what, in the transaction of the act.
+INSERT INTO audit (operation_id, actor, action, subject, detail)
+VALUES (current_operation(), $1, $2, $3, $4::text::jsonb)

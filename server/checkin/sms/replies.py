@@ -1,0 +1,166 @@
+"""What a text is answered with, in six languages: what was understood, and what to do. Pure.
+
+No name and no place: whoever holds the phone reads it. Spanish goes without the accents that
+would halve the room of a text.
+"""
+
+from typing import Literal
+
+from server.people.asking import EXERCISE, ask, language_of, words_of
+
+Key = Literal[
+    "safe", "away", "help", "help_drill", "family", "family_some", "use_code", "wrong", "locked",
+    "nobody_asks", "called_off", "unclear", "refused", "replayed", "stop", "stranger",
+]  # fmt: skip
+
+LINES: dict[str, dict[str, str]] = {
+    "safe": {
+        "en": "Recorded: {safe} {code}. In danger, text {help}.",
+        "fr": "Enregistré : {safe} {code}. En danger, envoyez {help}.",
+        "es": "Registrado: {safe} {code}. En peligro, envie {help}.",
+        "ar": "تم التسجيل: {safe} {code}. عند الخطر أرسل {help}.",
+        "ru": "Записано: {safe} {code}. При опасности пришлите {help}.",
+        "zh": "已记录：{safe} {code}。遇险请发送 {help}。",
+    },
+    "away": {
+        "en": "Recorded: {away} {code}. In danger, text {help}.",
+        "fr": "Enregistré : {away} {code}. En danger, envoyez {help}.",
+        "es": "Registrado: {away} {code}. En peligro, envie {help}.",
+        "ar": "تم التسجيل: {away} {code}. عند الخطر أرسل {help}.",
+        "ru": "Записано: {away} {code}. При опасности пришлите {help}.",
+        "zh": "已记录：{away} {code}。遇险请发送 {help}。",
+    },
+    "help": {
+        "en": "Your call for help is on record at the duty desk. If you can, call and say where"
+        " you are.",
+        "fr": "Votre appel à l'aide est enregistré à la permanence. Si possible, appelez et dites"
+        " où vous vous trouvez.",
+        "es": "Su pedido de ayuda esta registrado en la guardia. Si puede, llame y diga donde"
+        " esta.",
+        "ar": "سُجّل طلب المساعدة لدى مكتب المناوبة. اتصل إن أمكن وقل أين أنت.",
+        "ru": "Ваш призыв о помощи записан у дежурного. Если можете, позвоните и скажите, где вы.",
+        "zh": "您的求助已记录在值班室。如可能，请致电说明位置。",
+    },
+    "help_drill": {
+        "en": "Help is recorded in the exercise. In real danger text {help} alone, without a code.",
+        "fr": "Aide enregistrée dans l'exercice. En danger réel, envoyez {help} seul, sans code.",
+        "es": "Ayuda registrada en el simulacro. En peligro real envie solo {help}, sin codigo.",
+        "ar": "سُجّل في التمرين. عند خطر حقيقي أرسل {help} وحدها بلا رمز.",
+        "ru": "Записано в рамках учений. При настоящей опасности пришлите {help} без кода.",
+        "zh": "已在演习中记录。真正遇险时请只发送 {help}，不带代码。",
+    },
+    "family": {
+        "en": "Recorded: {safe} {code} for all {n} of your family.",
+        "fr": "Enregistré : {safe} {code} pour vos {n} proches, vous compris.",
+        "es": "Registrado: {safe} {code} para los {n} de su familia.",
+        "ar": "تم التسجيل: {safe} {code} لجميع أفراد الأسرة وعددهم {n}.",
+        "ru": "Записано: {safe} {code} за всю семью, {n} чел.",
+        "zh": "已记录：{safe} {code}，全家共 {n} 人。",
+    },
+    "family_some": {
+        "en": "Recorded for you only: {code}. With you {n} are listed. If all {n} are safe, text"
+        " {safe} {n} {code}",
+        "fr": "Enregistré pour vous seul : {code}. Avec vous, {n} sont inscrits. Si les {n} sont"
+        " saufs : {safe} {n} {code}",
+        "es": "Registrado solo para usted: {code}. Con usted figuran {n}. Si los {n} estan a"
+        " salvo: {safe} {n} {code}",
+        "ar": "سُجّل لك وحدك: {code}. المسجلون معك {n}. إن كانوا جميعا بأمان أرسل {safe} {n} {code}",
+        "ru": "Записано только за вас: {code}. Вместе с вами числятся {n}. Если все в безопасности:"
+        " {safe} {n} {code}",
+        "zh": "只记录了您本人：{code}。连您共登记 {n} 人。若全部平安请发送 {safe} {n} {code}",
+    },
+    "use_code": {
+        "en": "Not counted yet.",
+        "fr": "Pas encore compté.",
+        "es": "Aun no se cuenta.",
+        "ar": "لم يُحسب بعد.",
+        "ru": "Пока не засчитано.",
+        "zh": "尚未计入。",
+    },
+    "wrong": {
+        "en": "Not counted: this code is not known. Look at the message you had, and try again.",
+        "fr": "Pas compté : ce code est inconnu. Regardez le message et réessayez.",
+        "es": "No se cuenta: este codigo no se conoce. Mire el mensaje recibido y repita.",
+        "ar": "لم يُحسب: هذا الرمز غير معروف. انظر إلى الرسالة التي وصلتك وأعد المحاولة.",
+        "ru": "Не засчитано: такого кода нет. Посмотрите в сообщении и попробуйте ещё раз.",
+        "zh": "未计入：代码不存在。请查看收到的短信后重试。",
+    },
+    "locked": {
+        "en": "Not counted: this code is locked after wrong tries. Your warden will ask you.",
+        "fr": "Pas compté : code bloqué après des essais faux. Votre responsable vous appellera.",
+        "es": "No se cuenta: codigo bloqueado por intentos fallidos. Su responsable le llamara.",
+        "ar": "لم يُحسب: أُقفل الرمز بعد محاولات خاطئة. سيتصل بك مسؤول منطقتك.",
+        "ru": "Не засчитано: код закрыт после ошибок. Вас спросит старший зоны.",
+        "zh": "未计入：多次输错，代码已锁定。联络员会与您联系。",
+    },
+    "nobody_asks": {
+        "en": "Noted for the duty desk. Nobody is asking just now. In danger, text {help}.",
+        "fr": "Noté à la permanence. Aucun appel en cours. En danger, envoyez {help}.",
+        "es": "Anotado en la guardia. Nadie pregunta ahora. En peligro, envie {help}.",
+        "ar": "سُجّل لدى مكتب المناوبة. لا يوجد استفسار الآن. عند الخطر أرسل {help}.",
+        "ru": "Передано дежурному. Сейчас опроса нет. При опасности пришлите {help}.",
+        "zh": "已转值班室。目前没有点名。遇险请发送 {help}。",
+    },
+    "called_off": {
+        "en": "The message you answer was called off. In danger, text {help}.",
+        "fr": "Le message auquel vous répondez est annulé. En danger, envoyez {help}.",
+        "es": "El mensaje al que responde fue anulado. En peligro, envie {help}.",
+        "ar": "أُلغيت الرسالة التي ترد عليها. عند الخطر أرسل {help}.",
+        "ru": "Сообщение, на которое вы отвечаете, отменено. При опасности пришлите {help}.",
+        "zh": "您回复的通知已取消。遇险请发送 {help}。",
+    },
+    "unclear": {
+        "en": "Not understood. Text {safe}, {away} or {help}, each with your code.",
+        "fr": "Pas compris. Envoyez {safe}, {away} ou {help}, avec votre code.",
+        "es": "No se entiende. Envie {safe}, {away} o {help}, con su codigo.",
+        "ar": "لم تُفهم. أرسل {safe} أو {away} أو {help} مع رمزك.",
+        "ru": "Не понято. Пришлите {safe}, {away} или {help} со своим кодом.",
+        "zh": "未能理解。请发送 {safe}、{away} 或 {help}，并加上代码。",
+    },
+    "refused": {
+        "en": "Not counted: the app's message cannot be verified. In danger, text {help}.",
+        "fr": "Pas compté : message de l'application non vérifiable. En danger, envoyez {help}.",
+        "es": "No se cuenta: mensaje de la app sin verificar. En peligro, envie {help}.",
+        "ar": "لم تُحسب: تعذر التحقق من رسالة التطبيق. عند الخطر أرسل {help}.",
+        "ru": "Не засчитано: сообщение приложения не проверено. При опасности пришлите {help}.",
+        "zh": "未计入：无法验证应用短信。遇险请发送 {help}。",
+    },
+    "replayed": {
+        "en": "This message of the app came before and is not counted again. In danger, text"
+        " {help}.",
+        "fr": "Ce message de l'application est déjà venu ; pas recompté. En danger, envoyez"
+        " {help}.",
+        "es": "Este mensaje de la app ya llego; no se cuenta otra vez. En peligro, envie {help}.",
+        "ar": "وصلت رسالة التطبيق هذه من قبل ولا تُحسب ثانية. عند الخطر أرسل {help}.",
+        "ru": "Это сообщение приложения уже было и второй раз не считается. При опасности"
+        " пришлите {help}.",
+        "zh": "此应用短信已收到过，不重复计入。遇险请发送 {help}。",
+    },
+    "stop": {
+        "en": "Noted for the duty desk. Messages about your safety still come.",
+        "fr": "Noté à la permanence. Les messages sur votre sécurité viendront encore.",
+        "es": "Anotado en la guardia. Los mensajes sobre su seguridad seguiran llegando.",
+        "ar": "سُجّل لدى مكتب المناوبة. ستصلك رسائل سلامتك رغم ذلك.",
+        "ru": "Передано дежурному. Сообщения о вашей безопасности будут приходить и дальше.",
+        "zh": "已转值班室。涉及您安全的短信仍会发送。",
+    },
+    "stranger": {
+        "en": "This number is not known here. Add the code of the message you had. The duty desk"
+        " sees this.",
+        "fr": "Numéro inconnu ici. Ajoutez le code du message. La permanence voit ceci.",
+        "es": "Numero desconocido aqui. Añada el codigo del mensaje. La guardia ve esto.",
+        "ar": "هذا الرقم غير معروف هنا. أضف رمز الرسالة التي وصلتك. يرى مكتب المناوبة هذا.",
+        "ru": "Этот номер здесь неизвестен. Добавьте код из сообщения. Дежурный это видит.",
+        "zh": "此号码未登记。请加上短信中的代码。值班室会看到此信息。",
+    },
+}
+
+
+def reply(key: Key, language: str | None, code: str = "", n: int = 0, drill: bool = False) -> str:
+    """One answer. `drill`: it is about an exercise, and says so."""
+    own = language_of(language)
+    line = LINES[key][own] if code else LINES[key][own].replace(" {code}", "")
+    line = line.format(code=code, n=n, **words_of(language))
+    if key == "use_code":
+        line = f"{line} {ask(language, code)}"
+    return f"{EXERCISE[own]}: {line}" if drill else line

@@ -1,0 +1,69 @@
+"""Requests of SMS gateways, delivery reports and texts alike: whether they are genuine. Pure.
+
+Each gateway proves itself in its own way; nothing is believed of a route without a secret.
+"""
+
+import base64
+import hmac
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from server.texting import REPORT_USER, SmsRoute
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A request as it came. `url` is the public address with its query, headers are lower case."""
+
+    url: str
+    query: Mapping[str, str]
+    headers: Mapping[bytes, bytes]
+    raw: bytes
+
+    def form(self) -> list[tuple[str, str]]:
+        """The body as form fields."""
+        return parse_qsl(self.raw.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+def received(public_url: str, target: str, headers: Mapping[bytes, bytes], raw: bytes) -> Received:
+    """A request to this server. `target`: path and query as they came."""
+    query = target.partition("?")[2]
+    fields = dict(parse_qsl(query, keep_blank_values=True, errors="replace"))
+    return Received(public_url.rstrip("/") + target, fields, headers, raw)
+
+
+def genuine(route: SmsRoute, request: Received) -> bool:
+    """Whether the route's gateway sent this."""
+    if not route.reporting:
+        return False
+    if route.kind == "twilio":
+        return _same(request, b"x-twilio-signature", twilio_signature(route.reporting, request))
+    if route.kind == "android":
+        stamp = request.headers.get(b"x-timestamp", b"")
+        wanted = hmac.new(route.reporting.encode(), request.raw + stamp, "sha256").hexdigest()
+        return _same(request, b"x-signature", wanted)
+    user = base64.b64encode(f"{REPORT_USER}:{route.reporting}".encode()).decode()
+    scheme, _, given = request.headers.get(b"authorization", b"").partition(b" ")
+    wanted = user if scheme.lower() == b"basic" else route.reporting
+    return hmac.compare_digest(given.strip(), wanted.encode())
+
+
+def twilio_signature(token: str, request: Received) -> str:
+    """HMAC-SHA1 over the exact address and all fields of the form, by name."""
+    fields = "".join(name + value for name, value in sorted(request.form()))
+    made = hmac.new(token.encode(), (request.url + fields).encode(), "sha1")
+    return base64.b64encode(made.digest()).decode()
+
+
+def _same(request: Received, header: bytes, wanted: str) -> bool:
+    return hmac.compare_digest(request.headers.get(header, b""), wanted.encode())
+
+
+def decoded(raw: bytes) -> dict[str, Any]:
+    """A JSON object; empty for anything else."""
+    try:
+        return msgspec.json.decode(raw, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return {}

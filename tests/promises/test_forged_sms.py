@@ -1,0 +1,186 @@
+"""Promise 10: a forged text marks nobody safe.
+
+Forged, replayed and genuine texts come to the gateway's address in any order: of each genuine one
+exactly one copy counts, of the forged ones none, and every forged panic is shown UNVERIFIED. The
+short form brings 800 of each, `MUSTER_LONG=1` brings 10,000.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from server.checkin.sms import deciding, signed
+from server.checkin.sms.store import SQL
+from server.people.asking import CODE_ALPHABET
+from tests.promises.places import LONG
+from tests.support.texts import App, Texting, texting
+
+EACH = 10_000 if LONG else 800
+FEW = 200  # for the controls
+PEOPLE = 30
+AT_ONCE = 16
+CHANCE = random.Random(10)
+NO_COUNTER = "SELECT $3::uuid WHERE $1::uuid IS NOT NULL AND $2::bigint IS NOT NULL"
+COUNTED = "SELECT count(*)::int FROM checkin"
+PANICS = """
+    SELECT count(*) FROM inbound_sms i WHERE said = 'panic' AND state = 'unverified'
+      AND EXISTS (SELECT FROM help_call h WHERE NOT h.verified
+                  AND (h.person_id = i.person_id OR h.person_id IS NULL AND h.sender = i.sender))
+"""
+
+
+@dataclass
+class Said:
+    """One text on its way: from whom, and its words."""
+
+    sender: str
+    words: str
+
+
+def number(n: int) -> str:
+    return f"+2547000{n:05d}"
+
+
+def stranger() -> str:
+    return f"+2547999{CHANCE.randrange(100_000):05d}"
+
+
+def genuine(apps: list[App]) -> list[Said]:
+    """Three texts of each phone: safe, then in need of help, then away."""
+    now = datetime.now(UTC)
+    return [
+        Said(number(n), app.text(letter, now - timedelta(minutes=ago)))
+        for n, app in enumerate(apps)
+        for letter, ago in (("S", 30), ("H", 20), ("A", 10))
+    ]
+
+
+def forged_signed(apps: list[App], letter: str) -> str:
+    """A text of the app's form that its phone did not sign: one of the ways to try."""
+    app, other = CHANCE.sample(apps, 2)
+    counter, at = CHANCE.randrange(10**9), datetime.now(UTC)
+    good = signed.write(app.key, app.id5, counter, at, "H", "").split()
+    tries: list[Any] = [
+        lambda: signed.write(other.key, app.id5, counter, at, letter),  # type: ignore[arg-type]
+        lambda: signed.write(b"", "Y9999", counter, at, letter),  # type: ignore[arg-type]
+        lambda: " ".join([*good[:4], letter if letter != "H" else "S", good[5]]),
+        lambda: " ".join([*good[:2], str(counter + 1), good[3], letter, good[5]]),
+        lambda: " ".join([*good[:4], letter, "".join(CHANCE.choices("ABCDEFGHIJ234567", k=8))]),
+        lambda: " ".join([*good[:4], letter, good[5], "-1.29,36.82"]),
+    ]
+    return str(CHANCE.choice(tries)())
+
+
+def forged(apps: list[App], each: int) -> list[Said]:
+    """Signed forms that are not, guessed codes, words without one. Panics: one in five."""
+    made: list[Said] = []
+    for n in range(each):
+        if n % 5 == 0:
+            made.append(Said(stranger(), forged_signed(apps, "P")))
+        elif n % 5 == 1:
+            guess = "9" + "".join(CHANCE.choices(CODE_ALPHABET, k=3))
+            made.append(Said(CHANCE.choice([stranger(), number(n % PEOPLE)]), f"SAFE {guess}"))
+        elif n % 5 == 2:
+            made.append(Said(number(CHANCE.randrange(PEOPLE)), CHANCE.choice(["SAFE", "I am ok"])))
+        else:
+            made.append(Said(number(CHANCE.randrange(PEOPLE)), forged_signed(apps, "S")))
+    return made
+
+
+async def come_in(t: Texting, texts: list[Said]) -> None:
+    """All of them, in any order, many at once; then they are understood."""
+    CHANCE.shuffle(texts)
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def bring(said: Said) -> None:
+        async with room:
+            assert (await t.bring(said.sender, said.words)).status_code == 200
+
+    reading = asyncio.create_task(keep_reading(t))
+    await asyncio.gather(*(bring(said) for said in texts))
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    await t.sql("UPDATE inbound_sms SET due_at = now() WHERE state = 'received'")
+    await t.understand()
+
+
+async def keep_reading(t: Texting) -> None:
+    while True:
+        if not await t.reading.turn():
+            await asyncio.sleep(0.05)
+
+
+async def scene(t: Texting) -> tuple[UUID, list[App]]:
+    """A roll call of half an hour ago; everybody has a number, and a phone with the app."""
+    apps = []
+    for n in range(PEOPLE):
+        await t.number(n, number(n))
+        apps.append(await t.app(n))
+    alert_id = await t.here.station.open_rollcall()
+    await t.sql("UPDATE alert SET counts_from = counts_from - interval '1 hour', population = 30")
+    await t.sql("SELECT give_codes($1, $2)", alert_id, t.people)
+    return alert_id, apps
+
+
+async def standing(t: Texting, alert_id: UUID) -> Counter[str]:
+    sql = "SELECT status FROM alert_person WHERE alert_id = $1"
+    return Counter(r["status"] for r in await t.sql(sql, alert_id))
+
+
+async def accepted_of_forged(t: Texting, each: int) -> int:
+    """How many reports forged texts made."""
+    _, apps = await scene(t)
+    await come_in(t, forged(apps, each))
+    return int(await t.value(COUNTED))
+
+
+async def accepted_of_replayed(t: Texting, each: int) -> tuple[int, Counter[str]]:
+    """How many reports the genuine texts and all their copies made, and how people stand then."""
+    alert_id, apps = await scene(t)
+    own = genuine(apps)
+    copies = [Said(stranger(), CHANCE.choice(own).words) for _ in range(each)]
+    await come_in(t, [*own, *copies])
+    return int(await t.value(COUNTED)), await standing(t, alert_id)
+
+
+async def test_forged_texts_mark_nobody_and_every_panic_is_shown(database: str) -> None:
+    async with texting(database, people=PEOPLE) as t:
+        assert await accepted_of_forged(t, EACH) == 0
+        panics = await t.value("SELECT count(*) FROM inbound_sms WHERE body LIKE 'M1 % P %'")
+        assert panics >= EACH / 5 * 0.9, "some may be the same words of one number"
+        assert await t.value(PANICS) == panics
+        raised = await t.value("SELECT sum(1 + repeated) FROM help_call")
+        again = "SELECT count(*) + sum(repeated) FROM inbound_sms WHERE said = 'panic'"
+        assert raised == await t.value(again), "each press is counted"
+        assert not await t.value("SELECT count(*) FROM help_call WHERE verified")
+
+
+async def test_of_copies_in_any_order_one_counts(database: str) -> None:
+    async with texting(database, people=PEOPLE) as t:
+        made, stand = await accepted_of_replayed(t, EACH)
+        assert (made, stand) == (3 * PEOPLE, Counter(away=PEOPLE))
+
+
+@pytest.mark.skipif(LONG, reason="a control needs no long form")
+async def test_without_the_signature_forged_texts_would_count(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "is_genuine", lambda *_: True)
+    async with texting(database, people=PEOPLE) as t:
+        assert await accepted_of_forged(t, FEW) > 0
+
+
+@pytest.mark.skipif(LONG, reason="a control needs no long form")
+async def test_without_the_counter_copies_would_count(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SQL.blocks, "take_counter", NO_COUNTER)
+    async with texting(database, people=PEOPLE) as t:
+        made, _ = await accepted_of_replayed(t, FEW)
+        assert made > 3 * PEOPLE
