@@ -373,6 +373,10 @@ async def test_a_warden_acknowledges_and_the_desk_may_open(database: str) -> Non
             assert (await warden.post(url)).json() == {"opened": []}
         opened = await api.post(f"/v1/alerts/{alert_id}/nodes/N1/open")
         assert opened.json() == {"opened": ["N1"]}
+        shown = await tree(api, alert_id)
+        assert at(shown, "TOP")["acknowledged_at"] is not None
+        assert at(shown, "N1")["acknowledged_at"] is None, "the desk's word is not the warden's"
+        assert at(shown, "N1")["state_why"] == "opened by the duty desk"
         assert (await api.post(f"/v1/alerts/{alert_id}/nodes/NO/open")).status_code == 404
         assert await h.told("ask") == ["W0", "W1"]
 

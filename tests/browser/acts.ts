@@ -22,14 +22,30 @@ export async function linkPhone(
   return { ...screen, ref };
 }
 
+/** A phone of one more colleague that takes push, without a page: she can be asked. */
+export async function reachableBy(station: Station): Promise<{ ref: string; token: string }> {
+  const { ref, link } = station.enrol();
+  const code = new URLSearchParams(new URL(link).hash.slice(1)).get('enrol');
+  const push = { kind: 'fcm', token: `browser-test-${ref}` };
+  const answer = await fetch(`${station.url}/v1/devices`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ id: crypto.randomUUID(), code, platform: 'sim', push }),
+  });
+  const { token } = (await answer.json()) as { token: string };
+  return { ref, token };
+}
+
 /** Writes a roll call to everyone and opens it, by way of preview and question. */
 export async function openRollCall(
   desk: Page,
   title: string,
   nature: 'actual' | 'exercise' = 'actual',
+  mode: 'broadcast' | 'cascade' = 'broadcast',
 ): Promise<number> {
   await desk.locator('button.new').click();
   await desk.locator(`input[value=${nature}]`).check();
+  await desk.locator(`input[value=${mode}]`).check();
   await desk.locator('input[name=title]').fill(title);
   await desk.locator('textarea[name=body]').fill('Answer now, also for your family.');
   const check = desk.locator('[data-open=check]:enabled');

@@ -64,8 +64,12 @@ test('a push shows a neutral line and is receipted; an exercise says so; rubbish
 
   await push(page, JSON.stringify({ delivery_id: crypto.randomUUID(), exercise: '1' }));
   await expect.poll(shown).toContain('EXERCICE : un message pour vous. Ouvrez Muster.');
+  await push(page, JSON.stringify({ kind: 'branch', delivery_id: crypto.randomUUID() }));
+  await expect.poll(shown).toContain('Un message sur vos gens. Ouvrez Muster.');
+  await push(page, JSON.stringify({ kind: 'branch', exercise: '1' }));
+  await expect.poll(shown).toContain('EXERCICE : un message sur vos gens. Ouvrez Muster.');
   await push(page, 'not JSON');
-  await expect.poll(async () => (await shown()).length).toBe(3);
+  await expect.poll(async () => (await shown()).length).toBe(5);
 });
 
 test('a push also carries out what was saved without a network', async () => {

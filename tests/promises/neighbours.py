@@ -202,6 +202,15 @@ async def _roll_call(land: Land, database: db.Database) -> None:
     await report_safe(land, names["checkin"])
 
 
+async def _exercise(land: Land, runner: jobs.Runner) -> None:
+    """One that has ended: its score is on record."""
+    body = {**ALERT, "exercise": True, "id": str(uuid4()), **texts(land.mark)}
+    await land.call("admin", "POST", "/v1/alerts", body)
+    while await runner.turn():
+        pass
+    await land.call("admin", "POST", f"/v1/alerts/{body['id']}/close")
+
+
 async def _texts_in(land: Land, database: db.Database) -> None:
     """A signed call for help and a word without a code, as gateways bring them."""
     mark, names = land.mark, land.names

@@ -257,15 +257,23 @@ async def turn(db: Database, operation_id: int, alert_id: UUID, texted: Sequence
 
 @retried
 async def open_branches(
-    db: Database, operation_id: int, alert_id: UUID, node_ids: Sequence[int], texted: Sequence[str]
+    db: Database,
+    operation_id: int,
+    alert_id: UUID,
+    node_ids: Sequence[int],
+    texted: Sequence[str],
+    *,
+    desk: bool = False,
 ) -> list[int]:
-    """Opens asked branches at once, as their leaders or the desk said; which did open."""
+    """Opens asked branches at once; which did open. `desk`: the duty desk said so, which is no
+    word of their leaders."""
     async with db.transaction(operation_id) as con:
         own = await _pass(con, alert_id, texted)
         if own is None:
             return []
         asked = [n for n in node_ids if n in own.nodes and own.nodes[n].state == "asked"]
-        await own.go_on(asked, "answered", acknowledged=True)
+        why = "opened by the duty desk" if desk else "answered"
+        await own.go_on(asked, why, acknowledged=not desk)
         await own.finish(operation_id)
         return asked
 

@@ -53,12 +53,12 @@ class Cascades:
             await alert_store.audit(
                 con, call.me.actor, "alert.open_node", str(alert_id), node=call.path["node"]
             )
-        return await self._open(call, [node_id])
+        return await self._open(call, [node_id], desk=True)
 
-    async def _open(self, call: Call, node_ids: Sequence[int]) -> Reply:
+    async def _open(self, call: Call, node_ids: Sequence[int], *, desk: bool = False) -> Reply:
         alert_id, operation_id = call.uuid("alert_id"), call.me.operation_id
         args = (self._db, operation_id, alert_id, node_ids, self._texted)
-        opened = await actions.open_branches(*args)
+        opened = await actions.open_branches(*args, desk=desk)
         rows = await self._db.fetch(operation_id, SQL.codes, alert_id, opened)
         return Reply(200, OpenedOut([r[0] for r in rows]))
 

@@ -1,6 +1,13 @@
 import type { Api } from '@muster/shared/api/client.ts';
 import { asFailure, Problem, type Failure } from '@muster/shared/api/problem.ts';
-import type { Alert, AlertKind, NewAlert, Preview, Severity } from '@muster/shared/api/types.ts';
+import type {
+  Alert,
+  AlertKind,
+  Mode,
+  NewAlert,
+  Preview,
+  Severity,
+} from '@muster/shared/api/types.ts';
 import { uuid } from '@muster/shared/ids.ts';
 import { openAlert, previewAlert, type Places } from '../transport/calls.ts';
 import { treeOrder } from './areas.ts';
@@ -14,6 +21,7 @@ export class Compose {
   exercise = $state<boolean | null>(null);
   kind = $state<AlertKind>('rollcall');
   severity = $state<Severity>('urgent');
+  mode = $state<Mode>('broadcast');
   audience = $state.raw(NOBODY);
   title = $state('');
   body = $state('');
@@ -46,6 +54,7 @@ export class Compose {
       id: this.id,
       kind: this.kind,
       severity: this.severity,
+      mode: this.mode,
       audience,
       title: this.title.trim(),
       body: this.body.trim(),

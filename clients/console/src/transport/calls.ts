@@ -4,6 +4,7 @@ import type {
   Agency,
   Alert,
   AlertBody,
+  AlertTree,
   Area,
   BoardPerson,
   Headcount,
@@ -55,6 +56,18 @@ export async function listPeople(
 
 export function closeAlert(api: Api, id: string): Promise<Alert> {
   return read(api.POST('/v1/alerts/{alert_id}/close', { params: { path: { alert_id: id } } }));
+}
+
+/** The tree of an alert at work: who is asked, who chases whom, what is next. */
+export function readAlertTree(api: Api, id: string): Promise<AlertTree> {
+  return read(api.GET('/v1/alerts/{alert_id}/tree', { params: { path: { alert_id: id } } }));
+}
+
+/** Opens a branch that waits for its warden; the branches that this call opened. */
+export async function openBranch(api: Api, id: string, node: string): Promise<string[]> {
+  const params = { path: { alert_id: id, node } };
+  const call = api.POST('/v1/alerts/{alert_id}/nodes/{node}/open', { params });
+  return (await read<{ opened: string[] }>(call)).opened;
 }
 
 export function previewAlert(api: Api, body: NewAlert): Promise<Preview> {

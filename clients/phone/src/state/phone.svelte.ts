@@ -9,6 +9,7 @@ import { repeater } from '../transport/repeat.ts';
 import { sendCheckins } from '../transport/sending.ts';
 import type { Entry, Store } from '../transport/store.ts';
 import { cleanNote } from './text.ts';
+import { Ward } from './ward.svelte.ts';
 
 export type Link = 'none' | 'working' | 'waiting' | 'refused' | 'linked' | 'unlinked';
 
@@ -29,6 +30,9 @@ export class Phone {
   /** the server's Web Push key, where push is possible at all */
   pushKey = $state<string | null>(null);
 
+  /** the branch of a warden or alternate */
+  readonly ward: Ward;
+
   private readonly api: Api;
   private readonly outbox: Outbox;
   private readonly others = openChannel();
@@ -37,6 +41,7 @@ export class Phone {
 
   constructor(private readonly store: Store) {
     this.api = phoneApi(store);
+    this.ward = new Ward(store, this.api);
     this.outbox = new Outbox(
       store,
       (items) => sendCheckins(this.api, items),
@@ -113,6 +118,7 @@ export class Phone {
       if (!(failure instanceof Problem && failure.status === 401)) return false;
     }
     await this.store.forget('device', 'self');
+    await this.ward.forget();
     [this.device, this.self, this.heardAt, this.link] = [null, null, null, 'none'];
     this.changed();
     return true;
@@ -134,6 +140,7 @@ export class Phone {
       this.reachable = true;
       this.link = 'linked';
       await this.store.set('self', { self: this.self, heardAt: this.heardAt });
+      await (this.self.branch ? this.ward.refresh() : this.ward.forget());
     } catch (thrown) {
       const failure = asFailure(thrown);
       if (failure instanceof Problem && failure.status === 401) this.link = 'unlinked';
@@ -179,6 +186,7 @@ export class Phone {
     if (device?.token === this.device?.token) return;
     this.device = device;
     this.link = device ? 'linked' : 'none';
+    if (device) await this.ward.open(device.person.ref);
   }
 }
 

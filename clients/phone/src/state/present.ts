@@ -1,5 +1,13 @@
 /** What the screen says about each person and request, out of the server's word and this phone's outbox. */
-import type { Answer, GivenAnswer, Self, SelfAlert } from '@muster/shared/api/types.ts';
+import type {
+  Answer,
+  BranchAlert,
+  BranchPerson,
+  GivenAnswer,
+  Self,
+  SelfAlert,
+  Status,
+} from '@muster/shared/api/types.ts';
 import type { Entry } from '../transport/store.ts';
 
 /** Two things that are never shown as one: what the server has, and what only this phone has. */
@@ -17,11 +25,55 @@ export interface Shown {
  * @param ref the household member, or null for the phone's own person
  */
 export function present(alert: SelfAlert | null, ref: string | null, entries: Entry[]): Shown {
+  return shownOf(alert, ref, serverAnswer(alert, ref), entries);
+}
+
+/** The same about a person of a warden's branch, whose answers the call-down list holds. */
+export function presentPerson(
+  alert: BranchAlert | null,
+  person: BranchPerson,
+  entries: Entry[],
+): Shown {
+  const standing = person.alerts.find((one) => one.alert_id === alert?.id);
+  const heard =
+    standing && standing.status !== 'unaccounted' && standing.event_at && standing.received_at
+      ? {
+          status: standing.status,
+          event_at: standing.event_at,
+          received_at: standing.received_at,
+        }
+      : null;
+  return shownOf(alert, person.ref, heard, entries);
+}
+
+/**
+ * Where a person stands by what the server has; null: the roll call does not ask about her. What
+ * only this phone has counts where it says that she needs help, for that must not wait.
+ */
+export function standingOf(
+  alert: BranchAlert | null,
+  person: BranchPerson,
+  entries: Entry[],
+): Status | null {
+  const { confirmed, saved } = presentPerson(alert, person, entries);
+  if (saved?.body.status === 'need_help') return 'need_help';
+  if (confirmed) return confirmed.status;
+  const asked = person.alerts.some((one) => one.alert_id === alert?.id);
+  return asked ? 'unaccounted' : null;
+}
+
+type About = Pick<SelfAlert, 'id' | 'exercise' | 'opened_at'>;
+
+function shownOf(
+  alert: About | null,
+  ref: string | null,
+  heard: GivenAnswer | null,
+  entries: Entry[],
+): Shown {
   const mine = entries.filter(
     (entry) => (entry.body.for ?? null) === ref && speaksOf(entry, alert),
   );
   const said = mine.filter((entry) => entry.state === 'received').map(given);
-  const heard = serverAnswer(alert, ref);
   return {
     confirmed: newest(heard ? [...said, heard] : said),
     saved: mine.filter((entry) => entry.state === 'saved').at(-1) ?? null,
@@ -30,7 +82,7 @@ export function present(alert: SelfAlert | null, ref: string | null, entries: En
 }
 
 /** An answer given without a roll call speaks of every actual one that was already open. */
-function speaksOf({ body }: Entry, alert: SelfAlert | null): boolean {
+function speaksOf({ body }: Entry, alert: About | null): boolean {
   if (body.alert_id || !alert) return body.alert_id === alert?.id;
   return !alert.exercise && Date.parse(body.at) >= Date.parse(alert.opened_at ?? '');
 }
@@ -64,12 +116,17 @@ const WEIGHT = { life_safety: 0, urgent: 1, routine: 2 } as const;
 
 /** Open requests, the one that matters most first: actual before exercise, then by severity, newest. */
 export function openAlerts(self: Self | null): SelfAlert[] {
-  const open = (self?.alerts ?? []).filter((alert) => alert.state === 'open');
-  return open.sort(
-    (a, b) =>
-      Number(a.exercise) - Number(b.exercise) ||
-      WEIGHT[a.severity] - WEIGHT[b.severity] ||
-      (b.opened_at ?? '').localeCompare(a.opened_at ?? ''),
+  return (self?.alerts ?? []).filter((alert) => alert.state === 'open').sort(byWeight);
+}
+
+export function byWeight(
+  a: Pick<SelfAlert, 'exercise' | 'severity' | 'opened_at'>,
+  b: Pick<SelfAlert, 'exercise' | 'severity' | 'opened_at'>,
+): number {
+  return (
+    Number(a.exercise) - Number(b.exercise) ||
+    WEIGHT[a.severity] - WEIGHT[b.severity] ||
+    (b.opened_at ?? '').localeCompare(a.opened_at ?? '')
   );
 }
 

@@ -1,5 +1,5 @@
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
-import type { Checkin, Device, Self } from '@muster/shared/api/types.ts';
+import type { BranchList, Checkin, Device, Self } from '@muster/shared/api/types.ts';
 
 /** One thing the user wrote, from the tap until the server has it. */
 export interface Entry {
@@ -20,6 +20,26 @@ export interface Facts {
   enrolment: { id: string; code: string };
   self: { self: Self; heardAt: number };
   language: string;
+  /** a warden's call-down list, and whose it is */
+  branch: Branch;
+  /** the alerts in which she takes up her branch; not yet received */
+  takes: string[];
+}
+
+/** A branch of a cascade that waits for this phone's person. */
+export interface Ask {
+  alert_id: string;
+  exercise: boolean;
+  label: string;
+  /** when it opens without her (the server's clock); null: not known */
+  opens_at: string | null;
+}
+
+export interface Branch {
+  author: string;
+  list: BranchList;
+  asks: Ask[];
+  heardAt: number;
 }
 
 interface Schema extends DBSchema {

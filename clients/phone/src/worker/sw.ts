@@ -38,6 +38,7 @@ self.addEventListener('fetch', (event) => {
 });
 
 interface Payload {
+  kind?: string;
   delivery_id?: string;
   exercise?: string;
 }
@@ -51,7 +52,7 @@ self.addEventListener('push', (event) => {
 self.addEventListener('notificationclick', (event) => {
   event.notification.close();
   const payload = event.notification.data as Payload;
-  event.waitUntil(Promise.allSettled([receipt(payload, 'seen'), showApp()]));
+  event.waitUntil(Promise.allSettled([receipt(payload, 'seen'), showApp(payload)]));
 });
 
 self.addEventListener('sync', (event) => (event as ExtendableEvent).waitUntil(flush()));
@@ -68,13 +69,18 @@ function readPayload(data: PushMessageData | null): Payload {
 async function notify(payload: Payload): Promise<void> {
   const language = await (await Store.open()).get('language');
   showLocale(firstKnown([language]) ?? 'en');
-  const text = payload.exercise === '1' ? m.notify_exercise() : m.notify_alert();
+  const text = lineOf(payload);
   await self.registration.showNotification(text, {
     tag: payload.delivery_id,
     data: payload,
     icon: '/phone/icon.svg',
     requireInteraction: true,
   });
+}
+
+function lineOf({ kind, exercise }: Payload): string {
+  if (kind === 'branch') return exercise === '1' ? m.notify_branch_exercise() : m.notify_branch();
+  return exercise === '1' ? m.notify_exercise() : m.notify_alert();
 }
 
 async function receipt({ delivery_id }: Payload, kind: 'delivered' | 'seen'): Promise<void> {
@@ -101,8 +107,11 @@ async function flush(): Promise<void> {
   if (outcome === 'later') throw new Error('not everything could be sent');
 }
 
-async function showApp(): Promise<void> {
+/** Opens the page that is meant: a word to a warden is about her people. */
+async function showApp({ kind }: Payload): Promise<void> {
+  const page = kind === 'branch' ? 'people' : 'me';
   const [open] = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
-  if (open) await open.focus();
-  else await self.clients.openWindow('/phone/');
+  if (!open) return void (await self.clients.openWindow(`/phone/#${page}`));
+  open.postMessage({ page });
+  await open.focus();
 }

@@ -12,7 +12,7 @@ export type Status = Schemas['Cell']['status'];
 export type AlertKind = Schemas['AlertOut']['kind'];
 export type Severity = Schemas['AlertOut']['severity'];
 export type AlertState = Schemas['AlertOut']['state'];
-export type Counts = Required<Schemas['Counts']>;
+export type Counts = Required<Schemas['Headcount']['counts']>;
 
 export type ProblemBody = Schemas['ProblemBody'];
 export type FieldError = Schemas['FieldError'];
@@ -42,6 +42,12 @@ export type CheckinResult = Schemas['ItemResult'];
 export type Device = Schemas['DeviceOut'];
 export type WebPush = Schemas['WebPush'];
 export type PublicConfig = Schemas['ClientConfig'];
+
+// --- a warden's phone ---
+
+export type BranchPerson = Schemas['BranchPerson'];
+export type BranchAlert = With<Schemas['BranchAlert'], { kind: AlertKind; severity: Severity }>;
+export type BranchList = With<Schemas['BranchList'], { alerts: BranchAlert[] }>;
 
 // --- the console ---
 
@@ -83,6 +89,11 @@ export type BoardPerson = Schemas['AlertPerson'];
 export type Area = Schemas['AreaOut'];
 export type Agency = Schemas['AgencyOut'];
 export type TreeNode = Schemas['TreeNodeOut'];
+export type Mode = Schemas['AlertOut']['mode'];
+export type AlertTree = Schemas['CascadeOut'];
+export type AlertNode = Schemas['NodeOut'];
+export type StepTaken = Schemas['TakenOut'];
+export type StepAct = StepTaken['act'];
 
 // --- the stream, which the document cannot describe ---
 
