@@ -328,8 +328,7 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
     person = {**place, "category": "local", "agency": f"{own.mark}agency"}
     person_named = [{"area": f"{mark}N"}, {"family_of": f"{mark}P3", "category": "family"}]
     extra = [("refused", {"ref": f"{mark}P2"}), ("refused", {"name": "n", "area": f"{mark}N"})]
-    push = {"kind": "fcm", "token": names["push"]}
-    corrected = names["alert"][:-4] + "0000"
+    push, corrected = {"kind": "fcm", "token": names["push"]}, names["alert"][:-4] + "0000"
     return {
         "POST /v1/alerts": [
             *((due, {**new(), **alert, **more}) for due, more in named + around),
