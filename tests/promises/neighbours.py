@@ -45,6 +45,12 @@ NEUTRAL = {
     "open",
 }  # query parameters that name nothing
 STREAM = "GET /v1/stream"
+# Of these the name in the path is each operation's own to give: the other's would be made as ours.
+NAMING = (
+    "PUT /v1/tree/nodes/{node}",
+    "PUT /v1/policies/{severity}",
+    "DELETE /v1/policies/{severity}",
+)
 GATEWAYS = "/v1/inbound/"  # no caller of an operation: each proves itself to its own route's secret
 _PROGRESS = "SELECT FROM event WHERE kind = 'delivery'"
 TABLES = """
@@ -325,8 +331,6 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
     named = [("refused", {"audience": a}) for a in audiences]
     around = [("own", {"audience": {"polygon": {"type": "Polygon", "coordinates": [square]}}})]
     place = {"name": "n", "area": f"{own.mark}N"}
-    person = {**place, "category": "local", "agency": f"{own.mark}agency"}
-    person_named = [{"area": f"{mark}N"}, {"family_of": f"{mark}P3", "category": "family"}]
     extra = [("refused", {"ref": f"{mark}P2"}), ("refused", {"name": "n", "area": f"{mark}N"})]
     push, corrected = {"kind": "fcm", "token": names["push"]}, names["alert"][:-4] + "0000"
     return {
@@ -346,12 +350,8 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
             ("own", {**place, "id": names["addition"]}),
         ],
         "POST /v1/incidents": [("own", {"id": names["incident"], "title": "t", "exercise": False})],
-        "POST /v1/people": [
-            *(("refused", {"ref": "NEW-1", **person, **more}) for more in person_named),
-            ("own", {"ref": f"{mark}P2", **person, "phones": [f"+25471{len(mark)}00002"]}),
-        ],
+        **of_people(own, mark),
         "POST /v1/help-calls/{help_id}/close": [("own", {"outcome": "helped", "note": "n"})],
-        "POST /v1/people/{ref}/merge": [("refused", {"into": f"{mark}P2"})],
         "POST /v1/enrolments": [("refused", {"person_ref": f"{mark}P3"})],
         "POST /v1/devices": [
             ("own", {"id": names["device"], "code": mine["code"], "platform": "sim", "push": push})
@@ -367,6 +367,20 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
             ("refused", {"items": [{**said(), "alert_id": names["alert"]}]}),
             ("own", said(names["checkin"])),
         ],
+    }
+
+
+def of_people(own: Land, mark: str) -> dict[str, list[tuple[str, Any]]]:
+    """Bodies of the calls about people of the roster."""
+    place = {"name": "n", "area": f"{own.mark}N"}
+    person = {**place, "category": "local", "agency": f"{own.mark}agency"}
+    named = [{"area": f"{mark}N"}, {"family_of": f"{mark}P3", "category": "family"}]
+    return {
+        "POST /v1/people": [
+            *(("refused", {"ref": "NEW-1", **person, **more}) for more in named),
+            ("own", {"ref": f"{mark}P2", **person, "phones": [f"+25471{len(mark)}00002"]}),
+        ],
+        "POST /v1/people/{ref}/merge": [("refused", {"into": f"{mark}P2"})],
     }
 
 
@@ -406,7 +420,7 @@ def cases(document: dict[str, Any], own: Land, other: Land) -> Iterator[Case]:
             route = f"{method.upper()} {path}"
             query = [p["name"] for p in operation["parameters"] if p["in"] == "query"]
             sent = bodies.pop(route) if "requestBody" in operation else [("own", None)]
-            if "{" in path:
+            if "{" in path and route not in NAMING:
                 there = path.format_map(in_path(other))
                 yield from (Case(route, there, "refused", body=body) for _, body in sent)
             here = path.format_map(in_path(own))
@@ -416,6 +430,13 @@ def cases(document: dict[str, Any], own: Land, other: Land) -> Iterator[Case]:
                 value, due = in_query(other)[name]
                 yield Case(route, here, due, {name: value})
     assert not bodies, f"the document has no such routes any more: {list(bodies)}"
+
+
+def last(case: Case) -> tuple[bool, int]:
+    """Where a case stands: what changes ours comes after all that reads, a person of ours under a
+    name of theirs after that, deletions at the end."""
+    changes = case.due == "own" and case.route[:3] != "GET"
+    return changes, 2 if case.route[:6] == "DELETE" else int(case.route == "POST /v1/people")
 
 
 async def ask(land: Land, who: str, case: Case) -> tuple[int, str]:
@@ -499,7 +520,7 @@ class Pair:
         before = await dump(self.dsn, self.theirs.operation_id)
         foreign = await self.foreign(self.ours, self.theirs)
         plan = list(cases(self.document, self.ours, self.theirs))
-        plan.sort(key=lambda c: (c.due == "own" and c.route[:3] != "GET", c.route[:6] == "DELETE"))
+        plan.sort(key=last)
         for case in [c for c in plan if c.route != skip]:
             served = 0
             for who in self.ours.callers:
