@@ -22,7 +22,7 @@ LOOK_SHARE = 50  # a look from the beginning rests so many times as long as it t
 
 
 class Claims:
-    """`claim` takes up what is due; `idle` ends what runs beside it."""
+    """`claim` takes up what is due; `stop` ends what runs beside it."""
 
     def __init__(self, database: Database, channel: str) -> None:
         self._db = database
@@ -49,6 +49,12 @@ class Claims:
         if now >= self._look_at and self._looking is None:
             self._looking = asyncio.create_task(self._look(), name=f"look of {self._channel}")
         return rows
+
+    async def stop(self) -> None:
+        """Ends what runs beside the claims."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
 
     async def idle(self) -> None:
         """Returns when nothing of this runs any more."""
