@@ -21,6 +21,9 @@ import httpx
 
 from server import db, jobs
 from server.alerts import jobs as alert_jobs
+from server.alerts.health import alarms
+from server.alerts.health.meter import Meter
+from server.alerts.health.pulse import Pulse
 from server.app import Api
 from server.checkin.sms.actions import Inbox
 from server.checkin.sms.intake import Text
@@ -205,6 +208,7 @@ async def _roll_call(land: Land, database: db.Database) -> None:
     page = await call("admin", "GET", "/v1/people?limit=1")
     names["cursor"] = httpx.URL(page["next"]).params["cursor"]
     await _texts_in(land, database)
+    await _ways(land, database)
     await report_safe(land, names["checkin"])
 
 
@@ -231,13 +235,18 @@ async def _texts_in(land: Land, database: db.Database) -> None:
     names["help"] = (await land.call("admin", "GET", "/v1/help-calls"))["items"][0]["id"]
 
 
-async def _exercise(land: Land, runner: jobs.Runner) -> None:
-    """One that has ended: its score is on record."""
-    body = {**ALERT, "exercise": True, "id": str(uuid4()), **texts(land.mark)}
-    await land.call("admin", "POST", "/v1/alerts", body)
-    while await runner.turn():
-        pass
-    await land.call("admin", "POST", f"/v1/alerts/{body['id']}/close")
+async def _ways(land: Land, database: db.Database) -> None:
+    """A worker that was there once, and the alarms there are without one: nothing new follows."""
+    meter = Meter()
+    meter.note(land.operation_id, "fcm", "", "accepted")
+    await Pulse(database, [], meter).beat()
+    for sql in (
+        "UPDATE worker_beat SET seen_at = seen_at - interval '1 hour'",
+        "UPDATE channel_mark SET accepted_at = accepted_at - interval '1 hour'",
+        "UPDATE delivery SET queued_at = queued_at - interval '1 hour'",
+    ):
+        await as_superuser(database.dsn, sql)
+    await alarms.look(database, land.operation_id, False)
 
 
 async def report_safe(land: Land, checkin_id: str | None = None) -> None:
@@ -318,8 +327,7 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
     """Bodies that name what is the other's. Every route with a body must be named here."""
     mine, names, mark = own.names, other.names, other.mark
     new: Callable[[], dict[str, str]] = lambda: {"id": str(uuid4())}  # noqa: E731
-    words = {"title": "t", "body": "b"}
-    alert = {**ALERT, **words}
+    alert = {**ALERT, **(words := {"title": "t", "body": "b"})}
     spot = len(mark) + 0.24681
     square = [[36, spot - 1], [37, spot - 1], [37, spot + 1], [36, spot + 1], [36, spot - 1]]
     audiences = [

@@ -69,10 +69,11 @@ ON CONFLICT DO NOTHING
 
 -- name: insert_emails
 -- One e-mail for everybody of the population, or for $3, whose address is served by $4. $5: also
--- for those whom push or a text reaches; $6: only for the silent; $9: only for who had none yet.
+-- for those whom push or a text reaches; $6: only for the silent; $9: only for who had none yet. The
+-- endpoint names the person: two records of one may both have one when they are merged.
 INSERT INTO delivery (operation_id, delivery_id, alert_id, person_id, channel, endpoint, round,
                       lane, purpose)
-SELECT p.operation_id, uuidv7(), p.alert_id, p.person_id, 'email', 'email', $8, $2, $7
+SELECT p.operation_id, uuidv7(), p.alert_id, p.person_id, 'email', p.person_id::text, $8, $2, $7
 FROM alert_person p
 JOIN person o ON o.operation_id = p.operation_id AND o.person_id = p.person_id
 WHERE p.operation_id = current_operation() AND p.alert_id = $1
