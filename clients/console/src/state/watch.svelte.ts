@@ -31,6 +31,8 @@ export class Watch {
   age = $state<number | null>(null);
   repairing = $state(false);
   onCheckin: (event: CheckinEvent) => void = () => undefined;
+  /** a call for help, an alarm or the tree has changed */
+  onNews: (kind: string) => void = () => undefined;
 
   private live: Live | null = null;
   private readonly dirty = new Set<string>();
@@ -95,6 +97,7 @@ export class Watch {
     if (message.kind === 'headcount') this.count(message.id, data as HeadcountEvent);
     else if (message.kind === 'alert') this.changed((data as AlertEvent).alert);
     else if (message.kind === 'checkin') this.onCheckin(data as CheckinEvent);
+    else this.onNews(message.kind);
   }
 
   private count(id: number, event: HeadcountEvent): void {
@@ -154,7 +157,10 @@ export class Watch {
     this.line = state;
     if (state === 'ended') this.onEnded();
     // what was opened between the first fetch and the open line would otherwise stay unseen
-    else if (back) void this.repair();
+    else if (back) {
+      void this.repair();
+      this.onNews('any');
+    }
     this.tick();
   }
 

@@ -95,6 +95,21 @@ export type AlertNode = Schemas['NodeOut'];
 export type StepTaken = Schemas['TakenOut'];
 export type StepAct = StepTaken['act'];
 
+export type HelpCall = Schemas['HelpCall'];
+export type HelpOutcome = Schemas['HelpCloseIn']['outcome'];
+export type TextIn = Schemas['TextIn'];
+export type Channels = Schemas['ChannelsOut'];
+export type ChannelState = Schemas['ChannelOut'];
+export type Alarm = Schemas['AlarmOut'];
+export type SilentPhones = Schemas['SilentPhones'];
+export type TreeHealth = Schemas['TreeHealth'];
+export type TreeIssue = Schemas['Issue'];
+export type TreeVersion = Schemas['Version'];
+export type NodeEdit = Schemas['NodeIn'];
+export type Exercises = Schemas['ExercisesPage'];
+export type Score = Schemas['Score'];
+export type Person = Schemas['PersonOut'];
+
 // --- the stream, which the document cannot describe ---
 
 export interface HeadcountEvent {

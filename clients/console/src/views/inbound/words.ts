@@ -1,0 +1,25 @@
+import type { HelpOutcome, TextIn } from '@muster/shared/api/types.ts';
+import { m } from '@muster/shared/i18n/messages.ts';
+import { statusWord } from '@muster/shared/status.ts';
+
+export const OUTCOMES: Record<HelpOutcome, () => string> = {
+  helped: m.outcome_helped,
+  passed_on: m.outcome_passed_on,
+  false_alarm: m.outcome_false_alarm,
+  hoax: m.outcome_hoax,
+};
+
+export const TEXT_STATES: Record<TextIn['state'], () => string> = {
+  received: m.text_received,
+  counted: m.text_counted,
+  unverified: m.unverified,
+  refused: m.text_refused,
+  not_understood: m.text_not_understood,
+  stop: m.text_stop,
+  loop: m.text_loop,
+};
+
+/** What the text was read as. */
+export function saidWord(said: NonNullable<TextIn['said']>): string {
+  return said === 'panic' ? m.help_panic() : statusWord(said);
+}

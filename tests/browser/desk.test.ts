@@ -1,0 +1,61 @@
+/** The desk's other pages: calls for help by text, the ways out, the tree before a crisis. */
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { signIn } from './acts.ts';
+import { accessibilityFaults, openBrowser, overflow } from './browser.ts';
+import { Station } from './station.ts';
+
+let browser: Browser;
+let station: Station;
+
+beforeAll(async () => {
+  [browser, station] = await Promise.all([openBrowser(), Station.start()]);
+});
+afterAll(async () => {
+  await browser.close();
+  await station.end();
+});
+
+/** A text as the station's gateway brings it. */
+async function bring(sender: string, text: string): Promise<void> {
+  const answer = await fetch(`${station.url}/v1/inbound/sms/texts`, {
+    method: 'POST',
+    headers: { Authorization: 'Bearer browser' },
+    body: new URLSearchParams({ from: sender, to: '1234', text, id: crypto.randomUUID() }),
+  });
+  expect(answer.status).toBe(200);
+}
+
+test('a call for help by text shows on every page, UNVERIFIED, until it is closed', async () => {
+  const { page, faults } = await signIn(browser, station);
+  await bring('+254700111222', 'HELP they are at the gate');
+  const bar = page.locator('[data-bar=help]');
+  await bar.waitFor();
+  expect(await bar.innerText()).toContain('UNVERIFIED');
+  await bar.getByRole('button').click();
+  const card = page.locator('[data-help]');
+  await card.waitFor();
+  expect(await card.innerText()).toMatch(/UNVERIFIED[\s\S]*HELP they are at the gate/);
+  await page.locator('[data-text=unverified]').waitFor();
+  expect(await accessibilityFaults(page)).toEqual([]);
+  expect(await overflow(page)).toBe(0);
+
+  await card.getByRole('button', { name: 'Close this call' }).click();
+  await card.getByLabel('Passed on to others').check();
+  expect(await accessibilityFaults(page)).toEqual([]);
+  await card.getByRole('button', { name: 'Close it' }).click();
+  await bar.waitFor({ state: 'detached' });
+  await page.getByText('Nobody calls for help by text.').waitFor();
+  expect(faults).toEqual([]);
+});
+
+test('the ways out are shown with what waits, and whether a worker runs', async () => {
+  const { page, faults } = await signIn(browser, station, 'ar');
+  await page.locator('[data-page=channels]').click();
+  await page.locator('[data-workers="1"]').waitFor();
+  await page.locator('[data-way=sms]').first().waitFor();
+  expect(await page.locator('html').getAttribute('dir')).toBe('rtl');
+  expect(await overflow(page)).toBe(0);
+  expect(await accessibilityFaults(page)).toEqual([]);
+  expect(faults).toEqual([]);
+});
