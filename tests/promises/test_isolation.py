@@ -45,8 +45,8 @@ NEUTRAL = {
     "accuracy", "all", "alternate_after_s", "answer_s", "auth", "battery", "body", "category",
     "channels_after_s", "email", "endpoint", "escalation", "exercise", "expires_at", "from", "keys",
     "kind", "language", "lat", "location", "lock_screen", "lon", "mode", "note", "outcome",
-    "p256dh", "printed", "quiet", "sent_at", "severity", "sms_text", "status", "subscription", "title",
-    "until", "up_after_s", "warden_after_s",
+    "p256dh", "printed", "quiet", "sent_at", "severity", "sms_text", "status", "subscription",
+    "title", "until", "up_after_s", "warden_after_s",
 }  # fmt: skip
 # An operation's own number can't be written at all.
 DENIED = (asyncpg.InsufficientPrivilegeError, asyncpg.GeneratedAlwaysError)
