@@ -132,6 +132,8 @@ async def keep(db: Database, operation_id: int, kept: Kept) -> bool:
         )
         if made is None:  # another process was first
             await confirm(con)
+        else:
+            await con.execute(SQL.mark_route, kept.route)
         return False
 
 
