@@ -10,6 +10,7 @@ from server.config import Settings
 from server.texting import sms_routes, texted
 
 MAIL = "@"  # among the prefixes that are served: e-mail goes out
+DESK = "!"  # and: the duty desk has channels of its own
 _ADDRESS = re.compile(r"[^@\s\x00-\x1f<>,;\"()\\]{1,64}@[A-Za-z0-9.-]{1,255}")
 _PORTS = {"smtp": 25, "smtps": 465}
 
@@ -61,9 +62,11 @@ def is_address(text: str) -> bool:
 
 
 def served(settings: Settings) -> tuple[str, ...]:
-    """What is served beside push: the prefixes of numbers, and `@` where e-mail goes out."""
+    """What is served beside push: the prefixes of numbers, `@` where e-mail goes out, `!` where
+    the duty desk has channels of its own."""
     mail = (MAIL,) if settings.smtp_url is not None else ()
-    return texted(sms_routes(settings)) + mail
+    desk = (DESK,) if settings.duty_urls is not None else ()
+    return texted(sms_routes(settings)) + mail + desk
 
 
 def _is_loopback(host: str) -> bool:

@@ -13,6 +13,7 @@ from server.alerts.health.alarms import Alarms
 from server.alerts.health.meter import Meter
 from server.alerts.health.pulse import EVERY_S as PULSE_S
 from server.alerts.health.pulse import Pulse
+from server.checkin.sms.store import drop_old_codes
 from server.checkin.sms.understanding import Understanding
 from server.config import Settings
 from server.db import Database
@@ -50,6 +51,8 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
         supervisor.run(name, forever(name, turn, IDLE_S))
     for own in senders:
         supervisor.run(f"deliveries by {own.ways}", own.run())
+    codes = every("drop old codes", TRIM_S, partial(drop_old_codes, database))
+    supervisor.run("drop old codes", codes)
     late = every("stop late replies", LATE_S, partial(stop_late, database))
     supervisor.run("stop late replies", late)
     supervisor.run("sign of life", every("sign of life", PULSE_S, pulse.beat))

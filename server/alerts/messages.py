@@ -239,7 +239,8 @@ class DeliveryOut(msgspec.Struct, frozen=True):
     """One message on its way: five facts, none of them another.
 
     purpose: the alert itself, a reminder of it, or a word to a warden: ask (to open her branch),
-    chase (about her silent).
+    chase (about her silent). person: null for a
+    word to the duty desk's own channels (duty).
 
     queued_at: on record. accepted_at: taken by the provider. delivered_at: on the phone.
     seen_at: opened. answered_at: the person's first answer, whatever its way. Of a text: the
@@ -247,7 +248,7 @@ class DeliveryOut(msgspec.Struct, frozen=True):
     """
 
     delivery_id: UUID
-    person: PersonName
+    person: PersonName | None
     channel: str
     purpose: Literal["alert", "remind", "ask", "chase", "reply", "duty"]
     round: int

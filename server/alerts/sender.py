@@ -109,7 +109,7 @@ class Sender:
         await self._flush()
         await self._progress.idle()
         for claims in self._claims.values():
-            await claims.idle()
+            await claims.stop()
         for channel in self._channels.values():
             await channel.close()
 

@@ -47,6 +47,7 @@ async def headcount(
         seq=head["seq"],
         as_of=head["as_of"],
         state=head["state"],
+        exercise=head["exercise"],
         population=headcounts.population(rows),
         counts=counts,
         late=head["late"],

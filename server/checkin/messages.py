@@ -79,6 +79,7 @@ class Headcount(msgspec.Struct, frozen=True):
     seq: int
     as_of: datetime
     state: AlertState
+    exercise: bool
     population: int
     counts: Counts
     late: int

@@ -61,7 +61,7 @@ WHERE position.event_at < excluded.event_at
 
 -- name: alert_head
 -- What the board says of the alert itself; nothing for one that does not exist.
-SELECT a.alert_id, a.state, a.late, a.at_close, a.counts_from, now() AS as_of, h.seq
+SELECT a.alert_id, a.exercise, a.state, a.late, a.at_close, a.counts_from, now() AS as_of, h.seq
 FROM alert a CROSS JOIN stream_head h
 WHERE a.operation_id = current_operation() AND a.alert_id = $1
 
@@ -117,6 +117,9 @@ SELECT 'agency', agency_id, name, name FROM agency
 SELECT p.person_id, p.ref, p.name, p.category AS category_now, ap.category, a.code AS area_code,
        a.name AS area_name, g.name AS agency, ap.status, ap.event_at, ap.received_at, ap.late,
        ap.added, ap.expected, c.note, c.reporter, s.ref AS sponsor,
+       EXISTS (SELECT FROM answer_code k WHERE k.operation_id = ap.operation_id
+               AND k.alert_id = ap.alert_id AND k.person_id = ap.person_id
+               AND k.locked_at IS NOT NULL) AS code_locked,
        actor_name(c.actor) AS reporter_name,
        (SELECT phone FROM contact_point cp WHERE cp.operation_id = p.operation_id
           AND cp.person_id = p.person_id ORDER BY rank LIMIT 1) AS phone

@@ -21,7 +21,8 @@ class ReportedBy(msgspec.Struct, frozen=True):
 
 class AlertPerson(msgspec.Struct, frozen=True):
     """A person of an alert. `added`: why, where she was not in the audience. `expected`: where,
-    as of the alert's freezing."""
+    as of the alert's freezing. `code_locked`: she can't answer by text any more, after wrong
+    codes; ask her."""
 
     ref: str
     name: str
@@ -39,6 +40,7 @@ class AlertPerson(msgspec.Struct, frozen=True):
     phone: str | None
     added: str | None
     expected: Literal["here", "elsewhere"]
+    code_locked: bool = False
 
 
 def alert_person(row: Any, reach: Reach) -> AlertPerson:
@@ -61,4 +63,5 @@ def alert_person(row: Any, reach: Reach) -> AlertPerson:
         phone=row["phone"],
         added=row["added"],
         expected=row["expected"],
+        code_locked=bool(row.get("code_locked")),
     )

@@ -42,6 +42,9 @@ async def issue(db: Database, who: Principal, scope: Scope, wish: EnrolmentIn) -
             SQL.answers_beyond, person.person_id, list(scope.nodes)
         ):
             raise Forbidden("This person answers for more of the tree than you: ask the SOC.")
+        if scope.nodes is not None and await con.fetchval(SQL.attached, person.person_id):
+            # else a warden could make anybody's phone her own by calling her a visitor
+            raise Forbidden("A warden attached this person to a zone: ask the SOC for her code.")
         made = await con.fetchrow(
             SQL.add_enrolment,
             person.person_id,

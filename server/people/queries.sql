@@ -204,6 +204,16 @@ SELECT operation_id, kind, operator_id FROM principals(ARRAY[$1::bytea])
 -- phone's token would carry more than its issuer's own.
 SELECT EXISTS (SELECT nodes_of_warden($1) EXCEPT SELECT node_and_below($2::int[]))
 
+-- name: attached
+-- Whether a warden attached a person to a zone, and that is not over.
+SELECT EXISTS (
+  SELECT FROM presence r
+  WHERE r.operation_id = current_operation() AND r.person_id = $1
+    AND r.until_at > clock_timestamp()
+    AND (starts_with(r.source, 'device:') OR r.source IN (
+      SELECT 'operator:' || o.operator_id FROM operator o
+      WHERE o.operation_id = current_operation() AND o.role = 'warden')))
+
 -- name: add_enrolment
 -- A code for one person. $5: seconds it lives, by the database's clock.
 INSERT INTO enrolment (operation_id, person_id, code_sha256, printed, created_by, expires_at)
@@ -314,18 +324,29 @@ WITH node AS MATERIALIZED (
   CROSS JOIN LATERAL (
     SELECT t.node_id, t.area_id, t.warden_id FROM tree_node t
     WHERE t.operation_id = current_operation() AND t.node_id = own.node_id OFFSET 0) n),
+own_area AS MATERIALIZED (
+  SELECT DISTINCT below.area_id
+  FROM node n CROSS JOIN LATERAL area_and_below(n.area_id) AS below (area_id)
+  WHERE NOT n.named AND n.area_id IS NOT NULL),
 direct AS MATERIALIZED (
   SELECT m.person_id FROM node n CROSS JOIN LATERAL (
     SELECT t.person_id FROM tree_member t
     WHERE t.operation_id = current_operation() AND t.node_id = n.node_id OFFSET 0) m
   UNION
-  SELECT p.person_id FROM (
-    SELECT DISTINCT below.area_id
-    FROM node n CROSS JOIN LATERAL area_and_below(n.area_id) AS below (area_id)
-    WHERE NOT n.named AND n.area_id IS NOT NULL) a
-  CROSS JOIN LATERAL (
+  SELECT p.person_id FROM own_area a CROSS JOIN LATERAL (
     SELECT t.person_id FROM person t
     WHERE t.operation_id = current_operation() AND t.area_id = a.area_id OFFSET 0) p
+  UNION
+  SELECT v.person_id FROM own_area a CROSS JOIN LATERAL (
+    SELECT r.person_id, r.from_at, r.presence_id FROM presence r
+    WHERE r.operation_id = current_operation() AND r.area_id = a.area_id
+      AND r.until_at > clock_timestamp() AND r.from_at <= clock_timestamp() OFFSET 0) v
+  WHERE NOT EXISTS (  -- as expected_now(): of several the one that began last
+    SELECT FROM presence o
+    WHERE o.operation_id = current_operation() AND o.person_id = v.person_id
+      AND o.area_id IS NOT NULL
+      AND o.until_at > clock_timestamp() AND o.from_at <= clock_timestamp()
+      AND (o.from_at > v.from_at OR (o.from_at = v.from_at AND o.presence_id < v.presence_id)))
   UNION
   SELECT warden_id FROM node WHERE warden_id IS NOT NULL
   UNION

@@ -27,7 +27,8 @@ CREATE FUNCTION code_length(people bigint) RETURNS int
                     WHEN people <= 190000 THEN 6 ELSE 7 END $$;
 
 -- Gives a code to each of some people of an alert who has none. Codes are made of strong random
--- bits (of UUIDs) and differ from all others of the operation; who gets which is left to chance.
+-- bits (of UUIDs) and differ from all others of the operation, longer where those are used up; who gets which is left to
+-- chance.
 CREATE FUNCTION give_codes(about uuid, persons int[]) RETURNS void
   LANGUAGE plpgsql AS $$
 DECLARE
@@ -42,7 +43,8 @@ BEGIN
     WHERE NOT EXISTS (SELECT FROM answer_code c WHERE c.operation_id = p.operation_id
                       AND c.alert_id = about AND c.person_id = p.person_id);
     EXIT WHEN asked = 0;
-    SELECT code_length(coalesce(sum(a.population), 0)) INTO letters FROM alert a
+    SELECT least(7, code_length(coalesce(sum(a.population), 0)) + try / 10) INTO letters
+    FROM alert a
     WHERE a.operation_id = current_operation()
       AND a.state IN ('preparing', 'pending_release', 'open');
     INSERT INTO answer_code (operation_id, alert_id, person_id, code)

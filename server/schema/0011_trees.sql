@@ -1,5 +1,8 @@
--- Trees: the score of an exercise, kept at its end.
+-- Trees: the score of an exercise, kept at its end; visitors of an area by index.
 -- Older code may still run: yes. Exercises it ends have no score.
+
+-- Thousands of wardens ask for the size of their branch after a reconnect.
+CREATE INDEX presence_area ON presence (operation_id, area_id) WHERE area_id IS NOT NULL;
 
 -- Never written again: what is said later does not move the history.
 CREATE TABLE exercise_score (

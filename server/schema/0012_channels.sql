@@ -110,9 +110,10 @@ END $$;
 
 -- The lowest due time of what is live on some channels, by open alert ('' for none) and from its
 -- floor on; with it what tells the caller how far it may believe that nothing is below: when
--- this began, the oldest writer then under way, and the number of the next. Whoever writes a
--- due time takes a number first, so a writer with a number from `next` on wrote none before
--- `began`.
+-- this began, the oldest writer then under way, and a number that no later writer is below. It
+-- takes one itself: a snapshot's xmax is no such number, for a writer under way may have it.
+-- Whoever writes a due time takes a number first, so a writer with a number from `next` on wrote
+-- none before `began`.
 CREATE FUNCTION delivery_lows(channels text[], floors jsonb DEFAULT '{}')
   RETURNS TABLE (alert text, low timestamptz, began timestamptz, oldest xid8, next xid8)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
@@ -121,11 +122,13 @@ CREATE FUNCTION delivery_lows(channels text[], floors jsonb DEFAULT '{}')
 AS $$
 DECLARE
   started timestamptz := clock_timestamp();
+  own xid8;
   writers pg_snapshot;
 BEGIN
+  SELECT pg_current_xact_id() INTO own;
   SELECT pg_current_snapshot() INTO writers;  -- its own statement: what follows sees no less
   RETURN QUERY
-    SELECT a.name, min(n.due_at), started, pg_snapshot_xmin(writers), pg_snapshot_xmax(writers)
+    SELECT a.name, min(n.due_at), started, pg_snapshot_xmin(writers), own
     FROM (SELECT o.alert_id::text AS name, o.alert_id FROM alert o WHERE o.state = 'open') a
     CROSS JOIN unnest(channels) AS c (channel)
     CROSS JOIN generate_series(0, 3) AS l (lane)
@@ -136,7 +139,7 @@ BEGIN
       ORDER BY d.due_at LIMIT 1) n ON true
     GROUP BY a.name
     UNION ALL
-    SELECT '', min(n.due_at), started, pg_snapshot_xmin(writers), pg_snapshot_xmax(writers)
+    SELECT '', min(n.due_at), started, pg_snapshot_xmin(writers), own
     FROM unnest(channels) AS c (channel)
     CROSS JOIN generate_series(0, 3) AS l (lane)
     LEFT JOIN LATERAL (

@@ -56,10 +56,10 @@ async def test_progress_is_told_at_most_twice_a_second(database: str) -> None:
         assert 1 <= len(await w.events("delivery")) <= 4
 
 
-async def test_a_cascade_goes_out_as_a_broadcast_and_says_so(database: str) -> None:
+async def test_a_cascade_without_a_tree_reaches_everybody_at_once(database: str) -> None:
     async with world(database) as w, w.client() as api:
         await w.people(3, phones=3)
         body = await opened(w, api, mode="cascade")
         shown = (await api.get(f"/v1/alerts/{body['id']}")).json()
-        assert (shown["mode"], shown["delivered_as"]) == ("cascade", "broadcast")
+        assert (shown["mode"], shown["delivered_as"]) == ("cascade", "cascade")
         assert await w.value("SELECT count(*) FROM delivery") == 3

@@ -194,6 +194,19 @@ async def test_words_to_wardens_are_deliveries_but_no_reminders(database: str) -
         assert reminded == {"round": 1, "silent": 9, "deliveries": 8}
 
 
+async def test_the_duty_desk_is_told_on_its_own_channels_once_it_is_its_turn(
+    database: str,
+) -> None:
+    async with house(database, duty_urls="json://127.0.0.1:9/") as h, h.client() as api:
+        alert_id = await h.send(api)
+        await h.later(550)
+        assert await h.value("SELECT count(*) FROM delivery WHERE channel = 'duty'") == 0
+        await h.later(60)
+        assert await h.value("SELECT count(*) FROM delivery WHERE channel = 'duty'") == 1
+        items = (await api.get(f"/v1/alerts/{alert_id}/deliveries")).json()["items"]
+        assert [d["person"] for d in items if d["purpose"] == "duty"] == [None]
+
+
 async def test_answers_stop_what_is_to_come(database: str) -> None:
     async with house(database) as h, h.client() as api:
         alert_id = await h.send(api)

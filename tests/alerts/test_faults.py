@@ -230,7 +230,7 @@ async def test_a_closed_alert_sends_nothing_more(
 async def test_what_may_have_been_sent_is_never_called_unsent(
     database: str, tmp_path: Path, provider: FcmServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sender, "UNKNOWN_WAIT_S", 60)
+    monkeypatch.setattr(outcomes, "UNKNOWN_WAIT_S", 60)
     async with world(database) as w, w.client() as api:
         await w.people(2, phones=2)
         people = [r[0] for r in await w.sql("SELECT person_id FROM person ORDER BY 1")]

@@ -12,6 +12,7 @@ from server.auth import Scope
 from server.checkin.sms.actions import Found, belongs
 from server.checkin.sms.board import Faces
 from server.checkin.sms.intake import numbers_of, text_of
+from server.checkin.sms.store import drop_old_codes
 from server.gateways import Received
 from server.people.asking import code_length
 from server.stream import Event
@@ -140,6 +141,17 @@ async def test_replies_that_are_too_late_are_stopped(database: str) -> None:
         await t.sql("UPDATE delivery SET expires_at = now() - interval '1 second'")
         assert await stop_late(t.here.api.db) == 1
         assert await t.value("SELECT state FROM delivery") == "stopped"
+
+
+async def test_codes_are_forgotten_a_month_after_the_end(database: str) -> None:
+    async with texting(database) as t:
+        alert_id = await people(t)
+        await t.sql("SELECT give_codes($1, $2)", alert_id, t.people)
+        ended = "UPDATE alert SET state = 'closed', closed_at = now() - make_interval(days => $1)"
+        for days, left in ((29, len(t.people)), (31, 0)):
+            await t.sql(ended, days)
+            await drop_old_codes(t.here.api.db)
+            assert await t.value("SELECT count(*) FROM answer_code") == left
 
 
 # -- several operations

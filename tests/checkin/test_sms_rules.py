@@ -1,13 +1,18 @@
 """What a text message means: clear things are understood, unclear ones never guessed."""
 
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.alerts.segments import segments
 from server.checkin.sms import rules, signed, words
+from server.checkin.sms.replies import LINES, Key, reply
 from server.checkin.sms.rules import Understood, understand
+from server.people.asking import ASK, AWAY, HELP, SAFE, ask
+from server.people.rules import ALPHABET
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KEY = b"k" * 20
@@ -81,7 +86,9 @@ def test_a_negation_undoes_and_help_overrides(word: str, no: str, help_word: str
 
 
 def test_the_words_are_in_the_form_texts_are_brought_to() -> None:
-    for word in words.SAFE | words.HELP | words.AWAY | words.NEGATIONS | words.STOP:
+    for word in (
+        words.SAFE | words.HELP | words.AWAY | words.NEGATIONS | words.STOP | words.MACHINES
+    ):
         assert " ".join(rules.tidy(word)) == word
 
 
@@ -125,3 +132,34 @@ def test_another_key_vouches_for_nothing() -> None:
 )  # fmt: skip
 def test_what_is_not_well_made_is_not_read(text: str) -> None:
     assert signed.read(text) is None
+
+
+# -- what we write, and what is said back
+
+
+@pytest.mark.parametrize("language", list(ASK))
+def test_what_a_text_asks_for_is_understood_when_it_comes_back(language: str) -> None:
+    for said, status in ((SAFE, "safe"), (AWAY, "away"), (HELP, "need_help")):
+        assert understand(f"{said[language]} K7Q3M") == Understood(status, "K7Q3M")  # type: ignore[arg-type]
+    asked = ask(language, "K7Q3M")
+    assert understand(f"Stay inside. {asked}") == Understood(machine=True)
+    assert understand(f"{HELP[language]}! > {asked}").status == "need_help"
+    assert understand(f"{SAFE[language]} > {asked}") == Understood("safe")
+    assert segments(asked).count == 1
+
+
+def test_every_answer_is_there_in_six_languages_and_short() -> None:
+    assert set(get_args(Key)) == LINES.keys()
+    for key, lines in LINES.items():
+        assert lines.keys() == ASK.keys(), key
+        for language in ASK:
+            size = segments(reply(key, language, "K7Q3M9A", 12, drill=True))
+            plain = language in ("en", "fr", "es")
+            assert size.count == 1 if plain else size.count <= 2, (key, language)
+            assert not plain or size.encoding == "GSM-7", (key, language)
+
+
+def test_an_id_of_a_device_is_of_the_alphabet_that_makes_them() -> None:
+    for sign in ALPHABET:
+        found = signed.read(signed.write(KEY, sign * 5, 1, NOON, "S"))
+        assert found is not None, sign

@@ -21,7 +21,8 @@ EVERYTHING = """
       SELECT a::text FROM area a UNION ALL SELECT a::text FROM agency a
       UNION ALL SELECT p::text FROM person p UNION ALL SELECT c::text FROM contact_point c
       UNION ALL SELECT n::text FROM tree_node n UNION ALL SELECT t::text FROM tree_alternate t
-      UNION ALL SELECT m::text FROM tree_member m) AS all_rows (t)
+      UNION ALL SELECT m::text FROM tree_member m UNION ALL SELECT r::text FROM presence r
+      UNION ALL SELECT v::text FROM tree_version v) AS all_rows (t)
 """
 
 

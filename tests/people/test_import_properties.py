@@ -30,6 +30,16 @@ NAMES = st.text(
 
 
 @st.composite
+def presence(draw: st.DrawFn, refs: list[str], areas: list[str], n: int) -> list[str]:
+    """A row of presence.csv, none beginning when another does."""
+    kind = draw(st.sampled_from(["leave", "travel", "visit"]))
+    area = {"leave": "", "visit": areas[0]}.get(kind, draw(st.sampled_from(["", *areas])))
+    begins = draw(st.sampled_from([f"2026-11-0{n + 1}", f"2026-11-0{n + 1}T08:00:00+01:00"]))
+    ends = draw(st.sampled_from(["2026-11-20", "2027-03-28T02:30"]))
+    return [draw(st.sampled_from(refs)), kind, area, begins, ends, draw(st.just("") | NAMES)]
+
+
+@st.composite
 def good_rosters(draw: st.DrawFn) -> dict[str, Rows]:
     """A forest of areas, people with families in them, and a tree over them."""
     areas = [[f"A{n}", draw(NAMES), f"A{draw(st.integers(0, n - 1))}" if n and draw(st.booleans())
@@ -51,7 +61,8 @@ def good_rosters(draw: st.DrawFn) -> dict[str, Rows]:
             for n in range(draw(st.integers(0, 3)))]  # fmt: skip
     for node in tree if refs else []:
         node[4] = draw(st.sampled_from(["", *sorted(set(refs) - set(node[5].split(";")))]))
-    return {"areas": areas, "people": people, "tree": draw(st.permutations(tree))}
+    away = [draw(presence(refs, [a[0] for a in areas], n)) for n in range(3 if refs else 0)]
+    return {"areas": areas, "people": people, "tree": draw(st.permutations(tree)), "presence": away}
 
 
 GARBAGE = st.one_of(
@@ -59,7 +70,7 @@ GARBAGE = st.one_of(
     st.sampled_from(
         ["", "P0", "P1", "A0", "A1", "N0", "family", "national", "zone", "91", "1e308", "nan",
          "\x00", "P0;P1", "2.5E+11", "#REF!", "0712000001", "x" * 300, '"', ",", "\n", "\u202e",
-         "A0;"]
+         "A0;", "leave", "visit", "2026-11-02", "2026-02-30", "2027-03-28T02:30:00Z"]
     ),
 )  # fmt: skip
 

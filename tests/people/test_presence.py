@@ -1,6 +1,7 @@
 """Leave, travel, visits: imported, said over HTTP, and what follows for wardens."""
 
-from datetime import UTC, date, datetime
+import random
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,6 +10,7 @@ import httpx
 import openpyxl
 import pytest
 
+from clients.simulator import station
 from tests.people.house import House
 from tests.people.roster import complaints, good, numbers, run, write
 
@@ -132,6 +134,7 @@ async def test_a_visitor_belongs_to_the_zones_warden_meanwhile(house: House) -> 
     made = await say(house, desk, **{"from": before, "until": after})
     assert made.status_code == 201, made.text
     assert await branch() == ["P1", "P2", "P3", "P4"]
+    assert (await house.get("/v1/self", warden))["branch"]["members"] == 4
     listed = (await house.get("/v1/presence?now=true", warden))["items"]
     assert [(p["ref"], p["area"]["code"], p["said_by"]) for p in listed] == [("P4", "GIG", "Desk")]
     one = f"/v1/presence/{made.json()['id']}"
@@ -160,6 +163,20 @@ async def test_a_warden_attaches_a_visitor_to_her_own_zone_only(house: House) ->
     assert (await house.call("DELETE", one, warden)).status_code == 204
     colleague = (await house.device(desk, "P2"))["token"]
     assert (await say(house, colleague, **window)).status_code == 403
+
+
+async def test_a_warden_makes_nobody_her_own_by_calling_her_a_visitor(house: House) -> None:
+    desk = await house.operator()
+    warden = (await house.device(desk, "P1"))["token"]
+    before, after = await now(house)
+    made = await say(house, warden, **{"from": before, "until": after})
+    assert made.status_code == 201
+    wish = {"json": {"person_ref": "P4"}}
+    assert (await house.call("GET", "/v1/people/P4", warden)).status_code == 200
+    assert (await house.call("POST", "/v1/enrolments", warden, **wish)).status_code == 403
+    assert (await house.call("POST", "/v1/enrolments", desk, **wish)).status_code == 201
+    own = {"json": {"person_ref": "P2"}}
+    assert (await house.call("POST", "/v1/enrolments", warden, **own)).status_code == 201
 
 
 async def test_a_repeat_is_safe_and_a_clash_is_told(house: House) -> None:
@@ -217,3 +234,34 @@ async def test_pages_of_presences_join(house: House) -> None:
         at = page["next"]
     assert pages == whole
     assert len(whole) == 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_the_size_of_a_branch_counts_its_visitors(house: House, seed: int) -> None:
+    """However visits overlap: the phone's own figure is the number of people it may see."""
+    chance, desk = random.Random(seed), await house.operator()
+    phones = [(await house.device(desk, ref))["token"] for ref in ("P1", "P5")]
+    moment = datetime.now(UTC)
+    for _ in range(12):
+        kind = chance.choice(["leave", "travel", "visit"])
+        area = {"leave": None, "travel": chance.choice([None, "GIG"])}.get(kind, "WES")
+        if kind == "visit":
+            area = chance.choice(["GIG", "WES", "NBO"])
+        begins = moment + timedelta(minutes=chance.randrange(-9, 3) * 10)
+        ends = begins + timedelta(minutes=chance.randrange(1, 20) * 10)
+        window = {"from": begins.isoformat(), "until": ends.isoformat()}
+        await say(
+            house, desk, kind=kind, area=area, ref=chance.choice(["P1", "P3", "P4"]), **window
+        )
+    for phone in phones:
+        size = (await house.get("/v1/self", phone))["branch"]["members"]
+        assert size == len((await house.get("/v1/people", phone))["items"])
+
+
+async def test_the_demo_station_is_taken_with_who_is_away(empty: House, tmp_path: Path) -> None:
+    station.write_csv(tmp_path, 120, seed=1, today=datetime.now(UTC).date())
+    report = await run(empty, tmp_path)
+    assert report.written, report.refused
+    added = {f.file: f.added for f in report.files}["presence.csv"]
+    now_away = (await empty.get("/v1/presence?now=true", await empty.operator()))["items"]
+    assert len(now_away) == added > 4

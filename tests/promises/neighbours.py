@@ -21,6 +21,9 @@ import httpx
 
 from server import db, jobs
 from server.alerts import jobs as alert_jobs
+from server.alerts.health import alarms
+from server.alerts.health.meter import Meter
+from server.alerts.health.pulse import Pulse
 from server.app import Api
 from server.checkin.sms.actions import Inbox
 from server.checkin.sms.intake import Text
@@ -45,7 +48,14 @@ NEUTRAL = {
     "open",
 }  # query parameters that name nothing
 STREAM = "GET /v1/stream"
+# Of these the name in the path is each operation's own to give: the other's would be made as ours.
+NAMING = (
+    "PUT /v1/tree/nodes/{node}",
+    "PUT /v1/policies/{severity}",
+    "DELETE /v1/policies/{severity}",
+)
 GATEWAYS = "/v1/inbound/"  # no caller of an operation: each proves itself to its own route's secret
+_PROGRESS = "SELECT FROM event WHERE kind = 'delivery'"
 TABLES = """
     SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE c.relkind IN ('r', 'p') AND a.attname = 'operation_id' AND NOT a.attisdropped
@@ -192,9 +202,13 @@ async def _roll_call(land: Land, database: db.Database) -> None:
     deliveries = (await call("admin", "GET", f"{one}/deliveries"))["items"]
     names["delivery"] = next(d["delivery_id"] for d in deliveries if d["person"]["ref"][-1] == "3")
     await call("phone", "POST", "/v1/receipts", {"items": [receipt(names["delivery"])]})
+    async with asyncio.timeout(30):  # the hint that it moved comes half a second later
+        while not await database.fetch(land.operation_id, _PROGRESS):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     page = await call("admin", "GET", "/v1/people?limit=1")
     names["cursor"] = httpx.URL(page["next"]).params["cursor"]
     await _texts_in(land, database)
+    await _ways(land, database)
     await report_safe(land, names["checkin"])
 
 
@@ -219,6 +233,20 @@ async def _texts_in(land: Land, database: db.Database) -> None:
     while await reading.turn():
         pass
     names["help"] = (await land.call("admin", "GET", "/v1/help-calls"))["items"][0]["id"]
+
+
+async def _ways(land: Land, database: db.Database) -> None:
+    """A worker that was there once, and the alarms there are without one: nothing new follows."""
+    meter = Meter()
+    meter.note(land.operation_id, "fcm", "", "accepted")
+    await Pulse(database, [], meter).beat()
+    for sql in (
+        "UPDATE worker_beat SET seen_at = seen_at - interval '1 hour'",
+        "UPDATE channel_mark SET accepted_at = accepted_at - interval '1 hour'",
+        "UPDATE delivery SET queued_at = queued_at - interval '1 hour'",
+    ):
+        await as_superuser(database.dsn, sql)
+    await alarms.look(database, land.operation_id, False)
 
 
 async def report_safe(land: Land, checkin_id: str | None = None) -> None:
@@ -299,8 +327,7 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
     """Bodies that name what is the other's. Every route with a body must be named here."""
     mine, names, mark = own.names, other.names, other.mark
     new: Callable[[], dict[str, str]] = lambda: {"id": str(uuid4())}  # noqa: E731
-    words = {"title": "t", "body": "b"}
-    alert = {**ALERT, **words}
+    alert = {**ALERT, **(words := {"title": "t", "body": "b"})}
     spot = len(mark) + 0.24681
     square = [[36, spot - 1], [37, spot - 1], [37, spot + 1], [36, spot + 1], [36, spot - 1]]
     audiences = [
@@ -312,11 +339,8 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
     named = [("refused", {"audience": a}) for a in audiences]
     around = [("own", {"audience": {"polygon": {"type": "Polygon", "coordinates": [square]}}})]
     place = {"name": "n", "area": f"{own.mark}N"}
-    person = {**place, "category": "local", "agency": f"{own.mark}agency"}
-    person_named = [{"area": f"{mark}N"}, {"family_of": f"{mark}P3", "category": "family"}]
     extra = [("refused", {"ref": f"{mark}P2"}), ("refused", {"name": "n", "area": f"{mark}N"})]
-    push = {"kind": "fcm", "token": names["push"]}
-    corrected = names["alert"][:-4] + "0000"
+    push, corrected = {"kind": "fcm", "token": names["push"]}, names["alert"][:-4] + "0000"
     return {
         "POST /v1/alerts": [
             *((due, {**new(), **alert, **more}) for due, more in named + around),
@@ -334,12 +358,8 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
             ("own", {**place, "id": names["addition"]}),
         ],
         "POST /v1/incidents": [("own", {"id": names["incident"], "title": "t", "exercise": False})],
-        "POST /v1/people": [
-            *(("refused", {"ref": "NEW-1", **person, **more}) for more in person_named),
-            ("own", {"ref": f"{mark}P2", **person, "phones": [f"+25471{len(mark)}00002"]}),
-        ],
+        **of_people(own, mark),
         "POST /v1/help-calls/{help_id}/close": [("own", {"outcome": "helped", "note": "n"})],
-        "POST /v1/people/{ref}/merge": [("refused", {"into": f"{mark}P2"})],
         "POST /v1/enrolments": [("refused", {"person_ref": f"{mark}P3"})],
         "POST /v1/devices": [
             ("own", {"id": names["device"], "code": mine["code"], "platform": "sim", "push": push})
@@ -355,6 +375,20 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
             ("refused", {"items": [{**said(), "alert_id": names["alert"]}]}),
             ("own", said(names["checkin"])),
         ],
+    }
+
+
+def of_people(own: Land, mark: str) -> dict[str, list[tuple[str, Any]]]:
+    """Bodies of the calls about people of the roster."""
+    place = {"name": "n", "area": f"{own.mark}N"}
+    person = {**place, "category": "local", "agency": f"{own.mark}agency"}
+    named = [{"area": f"{mark}N"}, {"family_of": f"{mark}P3", "category": "family"}]
+    return {
+        "POST /v1/people": [
+            *(("refused", {"ref": "NEW-1", **person, **more}) for more in named),
+            ("own", {"ref": f"{mark}P2", **person, "phones": [f"+25471{len(mark)}00002"]}),
+        ],
+        "POST /v1/people/{ref}/merge": [("refused", {"into": f"{mark}P2"})],
     }
 
 
@@ -394,7 +428,7 @@ def cases(document: dict[str, Any], own: Land, other: Land) -> Iterator[Case]:
             route = f"{method.upper()} {path}"
             query = [p["name"] for p in operation["parameters"] if p["in"] == "query"]
             sent = bodies.pop(route) if "requestBody" in operation else [("own", None)]
-            if "{" in path:
+            if "{" in path and route not in NAMING:
                 there = path.format_map(in_path(other))
                 yield from (Case(route, there, "refused", body=body) for _, body in sent)
             here = path.format_map(in_path(own))
@@ -404,6 +438,13 @@ def cases(document: dict[str, Any], own: Land, other: Land) -> Iterator[Case]:
                 value, due = in_query(other)[name]
                 yield Case(route, here, due, {name: value})
     assert not bodies, f"the document has no such routes any more: {list(bodies)}"
+
+
+def last(case: Case) -> tuple[bool, int]:
+    """Where a case stands: what changes ours comes after all that reads, a person of ours under a
+    name of theirs after that, deletions at the end."""
+    changes = case.due == "own" and case.route[:3] != "GET"
+    return changes, 2 if case.route[:6] == "DELETE" else int(case.route == "POST /v1/people")
 
 
 async def ask(land: Land, who: str, case: Case) -> tuple[int, str]:
@@ -487,7 +528,7 @@ class Pair:
         before = await dump(self.dsn, self.theirs.operation_id)
         foreign = await self.foreign(self.ours, self.theirs)
         plan = list(cases(self.document, self.ours, self.theirs))
-        plan.sort(key=lambda c: (c.due == "own" and c.route[:3] != "GET", c.route[:6] == "DELETE"))
+        plan.sort(key=last)
         for case in [c for c in plan if c.route != skip]:
             served = 0
             for who in self.ours.callers:

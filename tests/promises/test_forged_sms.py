@@ -2,7 +2,7 @@
 
 Forged, replayed and genuine texts come to the gateway's address in any order: of each genuine one
 exactly one copy counts, of the forged ones none, and every forged panic is shown UNVERIFIED. The
-short form brings 800 of each, `MUSTER_LONG=1` brings 10,000.
+short form brings 800 of each, `MUSTER_LONG=1` brings 10,000; 50 come through a real Kannel.
 """
 
 import asyncio
@@ -10,16 +10,20 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from clients.simulator.smpp import SmsCentre
 from server.checkin.sms import deciding, signed
 from server.checkin.sms.store import SQL
 from server.people.asking import CODE_ALPHABET
 from tests.promises.places import LONG
-from tests.support.texts import App, Texting, texting
+from tests.promises.test_kannel import served
+from tests.support.kannel import quiet_port, running
+from tests.support.texts import SECRET, App, Texting, texting
 
 EACH = 10_000 if LONG else 800
 FEW = 200  # for the controls
@@ -165,6 +169,31 @@ async def test_of_copies_in_any_order_one_counts(database: str) -> None:
     async with texting(database, people=PEOPLE) as t:
         made, stand = await accepted_of_replayed(t, EACH)
         assert (made, stand) == (3 * PEOPLE, Counter(away=PEOPLE))
+
+
+async def test_through_kannel_none_counts_either(database: str, tmp_path: Path) -> None:
+    """50 forged texts and one that is not, from a centre by SMPP through bearerbox and smsbox."""
+    port = quiet_port()
+    address = f"http://muster:{SECRET}@127.0.0.1:{port}/v1/inbound/sms/kannel"
+    async with (
+        SmsCentre() as centre,
+        texting(database, people=PEOPLE, kinds=["kannel"]) as t,
+        served(t.here.api.asgi, port),
+        running(tmp_path, address, centre) as kannel,
+    ):
+        alert_id, apps = await scene(t)
+        texts = {(s.sender, s.words) for s in forged(apps, 50)}
+        good = Said(number(7), apps[7].text("S"))
+        for sender, words in [*texts, (good.sender, good.words)]:
+            await kannel.mobile_originated(sender, words)
+        async with asyncio.timeout(60):
+            while await t.value("SELECT count(*) FROM inbound_sms") <= len(texts):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await t.understand()
+        assert await standing(t, alert_id) == Counter(safe=1, unaccounted=PEOPLE - 1)
+        assert await t.value(COUNTED) == 1
+        panics = sum(1 for _, words in texts if signed.means_panic(words))
+        assert (panics > 5, await t.value(PANICS)) == (True, panics)
 
 
 @pytest.mark.skipif(LONG, reason="a control needs no long form")

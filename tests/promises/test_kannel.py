@@ -7,10 +7,12 @@ an SMS centre that speaks SMPP, and Kannel's own fakesmsc.
 import asyncio
 import base64
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -20,7 +22,9 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clients.simulator.smpp import SmsCentre
+from server.alerts.channels.pacing import Circuit
 from server.alerts.segments import segments
+from server.people.asking import ask
 from tests.alerts.test_sms_alert import opened, working
 from tests.alerts.world import World, world
 from tests.promises.crowd import eventually
@@ -41,6 +45,7 @@ WHY = {
     "the SMS route fails just now and is tried again soon",
 }
 _FACTS = "SELECT state, delivered_at IS NOT NULL AS delivered, error FROM delivery"
+_CODES = "SELECT phone, code FROM answer_code JOIN contact_point USING (person_id)"
 _STILL = "SELECT count(*) FROM delivery WHERE delivered_at IS NULL"
 
 
@@ -158,15 +163,28 @@ async def test_texts_arrive_as_they_were_written_and_their_receipts_come_back(
         for n, (name, line) in enumerate(LINES.items()):
             await one_person(own.w, name, number := f"+2547000000{n:02}")
             await opened(own.w, audience={"agencies": [name]}, sms_text=line)
-            size = segments(line)
-            wanted.append((number, SENDER, line, size.encoding, size.count))
+            wanted.append((number, line))
         async with working(own.w):
             await own.until(_STILL)
+        codes = {r["phone"]: r["code"] for r in await own.w.sql(_CODES)}
+        wanted = [sent_as(number, line, codes[number]) for number, line in wanted]
         got = [(t.number, t.sender, t.text, t.coding, t.parts) for t in centre.texts]
         assert sorted(got) == sorted(wanted)
         assert await own.facts() == {("accepted", True)}
         parts = await own.w.value("SELECT sum(parts)::int FROM delivery")
         assert parts == centre.submitted.total(), "counted and charged as they went"
+
+
+def sent_as(number: str, line: str, code: str) -> tuple[str, str, str, str, int]:
+    """A text as the centre gets it, with how to answer it: to whom, from whom, in what, parts."""
+    whole = f"{line.rstrip()} {ask('en', code)}"
+    size = segments(whole)
+    return number, SENDER, whole, size.encoding, size.count
+
+
+def unasked(text: str) -> str:
+    """A text without how to answer it."""
+    return re.sub(r" Reply SAFE (\w+) or HELP \1$", "", text)
 
 
 async def one_person(w: World, agency: str, number: str) -> None:
@@ -260,7 +278,7 @@ async def arrived_once(centre: SmsCentre, numbers: list[str], line: str) -> None
     """Every number got the text, none twice."""
     await eventually(lambda: len(centre.texts) >= len(numbers))
     assert Counter(t.number for t in centre.texts) == dict.fromkeys(numbers, 1)
-    assert {t.text for t in centre.texts} == {line}
+    assert {unasked(t.text) for t in centre.texts} == {line}
 
 
 # -- an outage
@@ -269,8 +287,8 @@ async def arrived_once(centre: SmsCentre, numbers: list[str], line: str) -> None
 async def test_an_outage_of_kannel_holds_texts_back_and_loses_and_repeats_none(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("FIRST_PAUSE_S", "PROBE_S"):
-        monkeypatch.setattr(f"server.alerts.channels.sms.routes.{name}", 1.0)
+    monkeypatch.setattr("server.alerts.channels.sms.routes.Circuit", partial(Circuit, first_s=1.0))
+    monkeypatch.setattr("server.alerts.channels.pacing.PROBE_S", 1.0)
     async with SmsCentre() as centre, scene(database, tmp_path, centre) as own:
         await own.kannel.bound()
         own.kannel.kill()
@@ -356,7 +374,7 @@ async def test_fakesmsc_gets_texts_and_sends_them(database: str, tmp_path: Path)
         async with working(own.w):
             await own.until(_STILL)
         await eventually(lambda: bool(phones.got()))
-        assert phones.got() == [f"{SENDER} {number} text {LINES['plain']}"]
+        assert [unasked(g) for g in phones.got()] == [f"{SENDER} {number} text {LINES['plain']}"]
         assert not centre.texts
         await eventually(lambda: len(own.front.calls(MO)) == 1)
         [came] = own.front.calls(MO)

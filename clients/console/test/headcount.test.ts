@@ -51,6 +51,7 @@ function snapshotOf(people: Person[], seq: number): Headcount {
     seq,
     as_of: '2026-11-23T09:00:00Z',
     state: 'open',
+    exercise: true,
     population: people.length,
     counts: countsOf(people),
     late: 0,

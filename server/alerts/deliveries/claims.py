@@ -15,13 +15,14 @@ from server.errors import Unavailable
 
 LOGGER = log.get("claims")
 LEARN_EVERY_S = 0.5
+IDLE_S = 5.0  # with nothing claimed there is little to learn
 LEARN_AFTER = 1000  # rows claimed: what is done with lies in the way of the next claim
 LOOK_EVERY_S = 20.0  # how long a row may be passed over that was written against the rules
 LOOK_SHARE = 50  # a look from the beginning rests so many times as long as it took
 
 
 class Claims:
-    """`claim` takes up what is due; `idle` ends what runs beside it."""
+    """`claim` takes up what is due; `stop` ends what runs beside it."""
 
     def __init__(self, database: Database, channel: str) -> None:
         self._db = database
@@ -38,14 +39,22 @@ class Claims:
         async with self._db.connection() as con:
             if now >= self._learn_at or self._since >= LEARN_AFTER:
                 await self._learn(con)
-                self._learn_at, self._since = now + LEARN_EVERY_S, 0
+                self._learn_at, self._since = now + IDLE_S, 0
             rows: list[Any] = await con.fetch(
                 SQL.claim, [self._channel], most, lease, self.floors.argument()
             )
-        self._since += len(rows)
+        if rows:
+            self._since += len(rows)
+            self._learn_at = min(self._learn_at, now + LEARN_EVERY_S)
         if now >= self._look_at and self._looking is None:
             self._looking = asyncio.create_task(self._look(), name=f"look of {self._channel}")
         return rows
+
+    async def stop(self) -> None:
+        """Ends what runs beside the claims."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
 
     async def idle(self) -> None:
         """Returns when nothing of this runs any more."""

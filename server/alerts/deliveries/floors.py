@@ -23,7 +23,7 @@ class Low(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """When a look began, the oldest writer then under way, the number of the next writer."""
+    """When a look began, the oldest writer then under way, a number no later writer is below."""
 
     began: datetime
     oldest: int

@@ -69,10 +69,11 @@ ON CONFLICT DO NOTHING
 
 -- name: insert_emails
 -- One e-mail for everybody of the population, or for $3, whose address is served by $4. $5: also
--- for those whom push or a text reaches; $6: only for the silent; $9: only for who had none yet.
+-- for those whom push or a text reaches; $6: only for the silent; $9: only for who had none yet. The
+-- endpoint names the person: two records of one may both have one when they are merged.
 INSERT INTO delivery (operation_id, delivery_id, alert_id, person_id, channel, endpoint, round,
                       lane, purpose)
-SELECT p.operation_id, uuidv7(), p.alert_id, p.person_id, 'email', 'email', $8, $2, $7
+SELECT p.operation_id, uuidv7(), p.alert_id, p.person_id, 'email', p.person_id::text, $8, $2, $7
 FROM alert_person p
 JOIN person o ON o.operation_id = p.operation_id AND o.person_id = p.person_id
 WHERE p.operation_id = current_operation() AND p.alert_id = $1
@@ -325,18 +326,19 @@ WHERE d.operation_id = current_operation() AND d.alert_id = $1
 -- name: deliveries
 -- The deliveries of an alert to people in sight, words to wardens too, in a fixed order, a page at
 -- a time. A warden may lead people of an alert that does not address her: she is seen by her area.
-SELECT d.delivery_id, p.ref, p.name, d.channel, d.purpose, d.round, d.state, d.queued_at, d.accepted_at,
-       d.delivered_at, d.seen_at, ap.first_at AS answered_at, d.attempts, d.error, d.route,
+-- Words to the duty desk have no person; only who sees everything sees them.
+SELECT d.delivery_id, coalesce(p.ref, '') AS ref, p.name, d.channel, d.purpose, d.round, d.state,
+       d.queued_at, d.accepted_at, d.delivered_at, d.seen_at, ap.first_at AS answered_at, d.attempts, d.error, d.route,
        d.parts, d.price_micro, d.currency,
        CASE WHEN d.state = 'queued' AND d.due_at > clock_timestamp() THEN d.due_at END AS held_until
 FROM delivery d
-JOIN person p ON p.operation_id = d.operation_id AND p.person_id = d.person_id
+LEFT JOIN person p ON p.operation_id = d.operation_id AND p.person_id = d.person_id
 LEFT JOIN alert_person ap ON ap.operation_id = d.operation_id AND ap.alert_id = d.alert_id
   AND ap.person_id = d.person_id
 WHERE d.operation_id = current_operation() AND d.alert_id = $1
   AND ($2::int[] IS NULL OR coalesce(ap.area_id, p.area_id) = ANY ($2))
-  AND ($3::text IS NULL OR (p.ref, d.delivery_id) > ($3, $4::uuid))
-ORDER BY p.ref, d.delivery_id LIMIT $5
+  AND ($3::text IS NULL OR (coalesce(p.ref, ''), d.delivery_id) > ($3, $4::uuid))
+ORDER BY coalesce(p.ref, ''), d.delivery_id LIMIT $5
 
 -- name: take_receipts
 -- Notes what phones say of their own deliveries: first word stands, within what our clock can

@@ -61,7 +61,7 @@ class Deliveries:
 def _shown(row: Any) -> DeliveryOut:
     return DeliveryOut(
         delivery_id=row["delivery_id"],
-        person=PersonName(row["ref"], row["name"]),
+        person=PersonName(row["ref"], row["name"]) if row["ref"] else None,
         channel=row["channel"],
         purpose=row["purpose"],
         round=row["round"],

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from server import log, stream
+from server import log, mailing, stream
 from server.alerts import rules as alerts
 from server.alerts import store as alert_store
 from server.alerts.deliveries import store as deliveries
@@ -43,7 +43,7 @@ class Pass:
         self.now, self.texted = now, texted
         self.lane = alerts.SEVERITY_LANE[goes_by.severity]
         self.told: defaultdict[str, set[int]] = defaultdict(set)
-        self.changed = False
+        self.changed, self.to_desk = False, False
 
     async def begin(self) -> None:
         """The first turn: opens or asks, and plans what follows."""
@@ -185,6 +185,7 @@ class Pass:
         if boss is not None:
             leader = next(p for p in boss.leaders if p in boss.able)
             self.told["chase"].add(leader)
+        self.to_desk |= boss is None
         await self.con.execute(SQL.pass_up, self.alert_id, node.node_id, boss is None)
         where = "to the duty desk" if boss is None else "to the node above"
         await self._end("up", node.node_id, "done", f"passed {where}")
@@ -198,6 +199,8 @@ class Pass:
         for purpose, persons in self.told.items():
             args = (self.alert_id, persons, purpose, self.lane, self.texted)
             await store.tell(self.con, *args)
+        if self.to_desk and mailing.DESK in self.texted:
+            await deliveries.queue_duty(self.con, self.alert_id, self.lane, None, None)
         due: datetime | None = await self.con.fetchval(SQL.next_due, self.alert_id)
         rows = await self.con.fetch(SQL.nodes, self.alert_id)
         if any(r["state"] == "asked" for r in rows):

@@ -229,7 +229,7 @@ FROM alert_node n LEFT JOIN counted c ON c.node_id = n.node_id
 LEFT JOIN LATERAL (
   SELECT e.act, e.due_at FROM escalation_step e
   WHERE e.operation_id = n.operation_id AND e.alert_id = n.alert_id AND e.node_id = n.node_id
-    AND e.state = 'due' ORDER BY e.due_at LIMIT 1) s ON true
+    AND e.state = 'due' AND e.act <> 'unsent' ORDER BY e.due_at LIMIT 1) s ON true
 WHERE n.operation_id = current_operation() AND n.alert_id = $1
 ORDER BY n.node_id
 

@@ -96,7 +96,10 @@ def _worker(seen: Picture) -> list[Condition]:
 
 def _stuck(seen: Picture) -> list[Condition]:
     found = []
+    known = {w.channel for b in seen.beats for w in b.ways}
     for channel in sorted({w.channel for w in seen.waiting}):
+        if channel == "duty" and channel not in known:
+            continue  # the desk has none of its own
         own = [w for w in seen.waiting if w.channel == channel]
         since = min(w.oldest_at for w in own)
         taken = [m.accepted_at for m in seen.marks.values() if m.channel == channel]

@@ -130,6 +130,8 @@ def finish_times(seen: Picture, ways: list[Set]) -> dict[str, datetime]:
         if not queued:
             continue
         told = [(b.seen_at, w) for b in seen.alive for w in b.ways if w.channel == channel]
+        if not told:  # no worker has such a way: its settings are out of use or wrong
+            continue
         taken = sum(w.accepted_60s for _, w in told)
         per_s = taken / 60 if taken >= ENOUGH else _best(ways, channel, seen.now, told)
         until, _ = _held(seen.now, told)

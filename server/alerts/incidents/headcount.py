@@ -23,6 +23,7 @@ class IncidentHeadcount(msgspec.Struct, frozen=True):
     seq: int
     as_of: datetime
     state: Literal["open", "closed"]
+    exercise: bool
     population: int
     counts: Counts
     by: Grouped
@@ -47,6 +48,7 @@ async def headcount(
         seq=head["seq"],
         as_of=head["as_of"],
         state="open" if incident.closed_at is None else "closed",
+        exercise=incident.exercise,
         population=headcounts.population(rows),
         counts=headcounts.count(rows),
         by=headcounts.grouped(rows),

@@ -228,9 +228,10 @@ async def _counted(con: Any, text: Inbound, match: Match, said: Understood) -> V
     if status == "safe" and said.people is not None and said.people > 1:
         rows = await con.fetch(SQL.household, match.alert_id, match.person_id)
         n = len(rows)
-        key = "family" if n == said.people else "family_some"
-        if key == "family":
-            own = [(r["person_id"], r["ref"]) for r in rows]
+        if n == said.people:
+            key, own = "family", [(r["person_id"], r["ref"]) for r in rows]
+        elif n > 1:  # else she has no family here: hers is all that is asked for
+            key = "family_some"
     made = tuple(record(text, who, status, match.alert_id, True) for who in own)
     answer = Answer(key, match.language, code, n, match.exercise)
     about = (match.person_id, match.alert_id, made)

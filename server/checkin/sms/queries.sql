@@ -140,6 +140,12 @@ WHERE operation_id = current_operation() AND purpose = 'reply' AND endpoint = $1
 SELECT repeated FROM inbound_sms
 WHERE operation_id = current_operation() AND inbound_id = $1 AND state = 'received' FOR UPDATE
 
+-- name: drop_old_codes
+-- Forgets the codes of alerts that ended a month ago: their letters are free again.
+DELETE FROM answer_code k USING alert a
+WHERE k.operation_id = current_operation() AND a.operation_id = k.operation_id
+  AND a.alert_id = k.alert_id AND a.closed_at < clock_timestamp() - interval '30 days'
+
 -- name: give_code
 -- A person's code in an alert, made if she has none; none if the alert does not hold her.
 SELECT give_codes($1, ARRAY[$2::int])

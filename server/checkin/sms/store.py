@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from server.db import named_sql
+from server.db import Database, named_sql
 
 SQL = named_sql(__file__)
 
@@ -94,6 +94,12 @@ async def device(con: Any, id5: str) -> Device | None:
     """The device with this id."""
     row = await con.fetchrow(SQL.device, id5)
     return None if row is None else Device(*row)
+
+
+async def drop_old_codes(db: Database) -> None:
+    """Housekeeping: forgets the codes of alerts that ended a month ago."""
+    for operation_id in await db.operations():
+        await db.fetch(operation_id, SQL.drop_old_codes)
 
 
 async def code_for(con: Any, alert_id: UUID, person_id: int) -> tuple[str, bool] | None:
