@@ -1,7 +1,7 @@
 /** The desk's other pages: calls for help by text, the ways out, the tree before a crisis. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openRollCall, signIn } from './acts.ts';
+import { openRollCall, signIn, total } from './acts.ts';
 import { accessibilityFaults, openBrowser, overflow } from './browser.ts';
 import { Station } from './station.ts';
 
@@ -84,8 +84,12 @@ test('the tree says what to mend, and a mended node is a new version', async () 
 test('an exercise that has ended is scored, and is marked as one', async () => {
   const { page, faults } = await signIn(browser, station, 'ar');
   await openRollCall(page, 'Quarterly drill', 'exercise');
-  await page.locator('.head button').click();
+  await expect.poll(() => total(page, 'unaccounted')).toBeGreaterThan(0);
+  const close = page.locator('.head button');
+  await close.click();
   await page.locator('.question .primary').click();
+  await page.locator('.question').waitFor({ state: 'detached' });
+  await expect.poll(() => close.count()).toBe(0);
   await page.locator('[data-page=tree]').click();
   const scored = page.locator('[data-exercise]').first();
   await scored.waitFor();
