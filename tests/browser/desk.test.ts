@@ -1,7 +1,7 @@
 /** The desk's other pages: calls for help by text, the ways out, the tree before a crisis. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { signIn } from './acts.ts';
+import { openRollCall, signIn, total } from './acts.ts';
 import { accessibilityFaults, openBrowser, overflow } from './browser.ts';
 import { Station } from './station.ts';
 
@@ -55,6 +55,45 @@ test('the ways out are shown with what waits, and whether a worker runs', async 
   await page.locator('[data-workers="1"]').waitFor();
   await page.locator('[data-way=sms]').first().waitFor();
   expect(await page.locator('html').getAttribute('dir')).toBe('rtl');
+  expect(await overflow(page)).toBe(0);
+  expect(await accessibilityFaults(page)).toEqual([]);
+  expect(faults).toEqual([]);
+});
+
+test('the tree says what to mend, and a mended node is a new version', async () => {
+  const { page, faults } = await signIn(browser, station);
+  await page.locator('[data-page=tree]').click();
+  const issue = page.locator('[data-issue=warden_unreachable], [data-issue=warden_not_fresh]');
+  await issue.first().waitFor();
+  await page.locator('[data-score] b').waitFor();
+  expect(await accessibilityFaults(page)).toEqual([]);
+
+  const node = page.locator('[data-tree-node=DO]');
+  await node.getByRole('button', { name: /^Edit/ }).click();
+  await node.getByLabel('Minutes to answer').fill('3');
+  await node.getByLabel('Why (kept').fill('She sits by her phone');
+  expect(await accessibilityFaults(page)).toEqual([]);
+  await node.getByRole('button', { name: 'Save as a new version' }).click();
+  await node.locator('form').waitFor({ state: 'detached' });
+  await page.getByText('Versions', { exact: true }).click();
+  await page.getByText('She sits by her phone').waitFor();
+  expect(await overflow(page)).toBe(0);
+  expect(faults).toEqual([]);
+});
+
+test('an exercise that has ended is scored, and is marked as one', async () => {
+  const { page, faults } = await signIn(browser, station, 'ar');
+  await openRollCall(page, 'Quarterly drill', 'exercise');
+  await expect.poll(() => total(page, 'unaccounted')).toBeGreaterThan(0);
+  const close = page.locator('.head button');
+  await close.click();
+  await page.locator('.question .primary').click();
+  await page.locator('.question').waitFor({ state: 'detached' });
+  await expect.poll(() => close.count()).toBe(0);
+  await page.locator('[data-page=tree]').click();
+  const scored = page.locator('[data-exercise]').first();
+  await scored.waitFor();
+  expect(await scored.innerText()).toContain('تمرين');
   expect(await overflow(page)).toBe(0);
   expect(await accessibilityFaults(page)).toEqual([]);
   expect(faults).toEqual([]);

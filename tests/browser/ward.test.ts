@@ -76,7 +76,8 @@ test('she opens her branch, sees her people without a network, and reports for o
 
   await phone.context.setOffline(false);
   await phone.page.evaluate(() => window.dispatchEvent(new Event('online')));
-  await phone.page.locator(`details.safe [data-person="${ref}"]`).waitFor({ state: 'attached' });
+  await phone.page.locator('details.safe summary').click();
+  await phone.page.locator(`details.safe [data-person="${ref}"]`).waitFor();
   await expect.poll(() => total(desk.page, 'safe')).toBe(1);
   expect(phone.faults).toEqual([]);
 });

@@ -1,5 +1,5 @@
 /** What the desk's other pages ask: calls for help, texts, ways out, the tree before a crisis. */
-import { read, type Api } from '@muster/shared/api/client.ts';
+import { read, readAll, type Api } from '@muster/shared/api/client.ts';
 import type {
   Alarm,
   Channels,
@@ -12,6 +12,7 @@ import type {
   SilentPhones,
   TextIn,
   TreeHealth,
+  TreeNode,
   TreeVersion,
 } from '@muster/shared/api/types.ts';
 
@@ -52,6 +53,24 @@ export async function listAlarms(api: Api): Promise<Alarm[]> {
 
 export function readSilentPhones(api: Api): Promise<SilentPhones> {
   return read(api.GET('/v1/phones/silent', { params: { query: { limit: 1 } } }));
+}
+
+export interface Tree {
+  version: number;
+  nodes: TreeNode[];
+}
+
+/** The tree as it is, how each node stands, and the version to name when one is changed. */
+export async function readTree(api: Api): Promise<Tree> {
+  let version = 0;
+  const nodes = await readAll(async (cursor) => {
+    const params = { query: { limit: 500, cursor } };
+    const page = await read<Page<TreeNode> & { version: number }>(api.GET('/v1/tree', { params }));
+    // an edit between two pages is refused by the older of their versions
+    version = version ? Math.min(version, page.version) : page.version;
+    return page;
+  });
+  return { version, nodes };
 }
 
 export function readHealth(api: Api): Promise<TreeHealth> {

@@ -108,7 +108,7 @@ export type TreeVersion = Schemas['Version'];
 export type NodeEdit = Schemas['NodeIn'];
 export type Exercises = Schemas['ExercisesPage'];
 export type Score = Schemas['Score'];
-export type Person = Schemas['PersonOut'];
+export type Person = Schemas['PeoplePage']['items'][number];
 
 // --- the stream, which the document cannot describe ---
 
