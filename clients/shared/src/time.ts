@@ -9,10 +9,11 @@ export function number(value: number): string {
   return new Intl.NumberFormat(tag()).format(value);
 }
 
-/** Rounded down: with one person missing nothing may read 100 %. */
+/** Rounded down: with one person missing nothing may read 100 %. And somebody is never 0 %. */
 export function percent(share: number): string {
   const whole = Math.floor(share * 100 + 1e-9) / 100;
-  return new Intl.NumberFormat(tag(), { style: 'percent', maximumFractionDigits: 0 }).format(whole);
+  const format = new Intl.NumberFormat(tag(), { style: 'percent', maximumFractionDigits: 0 });
+  return share > 0 && whole === 0 ? `<${format.format(0.01)}` : format.format(whole);
 }
 
 /** "14:05", or with the day where it is another day than `now`; in the zone's wall time. */
