@@ -14,8 +14,8 @@ from server.alerts import rules, store
 from server.alerts.deliveries import store as deliveries
 from server.alerts.deliveries.store import SQL as DELIVERIES
 from server.alerts.ending import end_in
-from server.alerts.escalation import rules as steps
 from server.alerts.escalation import store as escalation
+from server.alerts.escalation.rules import PolicyChange
 from server.alerts.incidents import store as incidents
 from server.alerts.incidents.store import SQL as INCIDENTS
 from server.alerts.messages import AlertIn, CorrectionIn, Reminder
@@ -54,8 +54,6 @@ async def create(db: Database, who: Principal, scope: Scope, body: AlertIn) -> t
             return repeat, False
         await audiences.check(con, body.audience, scope)
         await check_expiry(con, body.expires_at)
-        policy, _ = await escalation.policy_of(con, body.severity)
-        steps.changed(policy, body.escalation)
         incident_id = await _incident_for(con, who, body)
         columns = (
             *(body.id, incident_id, body.kind, body.severity, body.mode),
@@ -65,7 +63,7 @@ async def create(db: Database, who: Principal, scope: Scope, body: AlertIn) -> t
             *(body.exercise, body_sha256, who.actor, body.expires_at, None),
         )
         limit = audiences.within(who, scope)
-        return await _record(con, who, columns, within=limit)
+        return await _record(con, who, columns, body.escalation, within=limit)
 
 
 @retried
@@ -91,7 +89,7 @@ async def correct(
             *(body.title, body.body, body.lock_screen, body.sms_text, None),
             *(wrong.exercise, body_sha256, who.actor, body.expires_at, alert_id),
         )
-        return await _record(con, who, columns, copy_of=str(alert_id))
+        return await _record(con, who, columns, None, copy_of=str(alert_id))
 
 
 async def _repeat(con: Any, alert_id: UUID, body_sha256: bytes) -> Alert | None:
@@ -105,13 +103,18 @@ async def _repeat(con: Any, alert_id: UUID, body_sha256: bytes) -> Alert | None:
 
 
 async def _record(
-    con: Any, who: Principal, columns: tuple[Any, ...], **job: Any
+    con: Any,
+    who: Principal,
+    columns: tuple[Any, ...],
+    wishes: PolicyChange | None,
+    **job: Any,
 ) -> tuple[Alert, bool]:
     alert_id, body_sha256, expires_at = columns[0], columns[12], columns[14]
     if await con.fetchval(SQL.insert_alert, *columns) is None:
         repeat = await _repeat(con, alert_id, body_sha256)
         assert repeat is not None  # noqa: S101 - the insert has just met it
         return repeat, False
+    await escalation.keep_policy(con, alert_id, columns[3], wishes)
     lane = rules.SEVERITY_LANE[columns[3]]
     await store.enqueue(con, who.operation_id, "alert.prepare", alert_id, lane=lane, **job)
     if expires_at is not None:

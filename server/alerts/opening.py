@@ -49,6 +49,7 @@ async def prepare(
         await con.execute(SQL.learn_population)
         await con.execute(SQL.insert_cells, alert_id)
         await con.execute(ESCALATION.snapshot, alert_id)
+        await con.execute(ESCALATION.orphans_to_desk, alert_id)
         lane = rules.SEVERITY_LANE[alert.severity]
         first = await _first_told(con, alert_id, alert)
         await deliveries.queue(con, alert_id, (alert.severity, lane), texted, first)

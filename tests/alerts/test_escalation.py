@@ -173,9 +173,12 @@ async def test_a_broadcast_chases_the_silent_step_by_step(database: str) -> None
         n1 = at(await tree(api, alert_id), "N1")
         assert n1["passed_up_at"]
         assert n1["desk_at"] is None, "there is a node above"
+        assert n1["next"]["act"] == "up", "and if that helps nobody, the desk"
         top = at(await tree(api, alert_id), "TOP")
         assert top["desk_at"], "above the top is the duty desk"
         assert at(await tree(api, alert_id), "")["desk_at"]
+        await h.later(620)
+        assert at(await tree(api, alert_id), "N1")["desk_at"]
         before = await h.told("chase")
         await h.push_out()
         await h.later(100_000)
@@ -486,3 +489,95 @@ async def test_an_alert_keeps_its_own_wish(database: str) -> None:
         }
         await h.later(405)
         assert await h.told("chase") == ["W0", "W1"]
+
+
+async def test_a_policy_changed_later_leaves_open_alerts_alone(database: str) -> None:
+    """What fits today's policy may not fit tomorrow's: the alert keeps what it was sent with."""
+    async with house(database) as h, h.client() as api:
+        await h.operator("chief", "admin")
+        alert_id = await h.send(api, escalation={"warden_after_s": 310})
+        later = {
+            "channels_after_s": 900, "warden_after_s": 1000, "alternate_after_s": 1100,
+            "up_after_s": 1200, "answer_s": 60,
+        }  # fmt: skip
+        async with h.client("chief") as chief:
+            assert (await chief.put("/v1/policies/urgent", json=later)).status_code == 200
+        assert (await tree(api, alert_id))["policy"]["warden_after_s"] == 310
+        await h.later(320)
+        assert await h.told("chase") == ["W0", "W1"]
+
+
+async def test_an_alternate_of_a_node_without_a_warden_opens_it_by_her_answer(
+    database: str,
+) -> None:
+    async with house(database) as h, h.client() as api:
+        await h.sql("UPDATE tree_node SET warden_id = NULL WHERE node = 'N1'")
+        alert_id = await h.send(api, mode="cascade")
+        await h.answers("W0")
+        await h.later(1)
+        assert await h.told("ask") == ["W0", "A1"]
+        await h.answers("A1")
+        await h.later(1)
+        n1 = at(await tree(api, alert_id), "N1")
+        assert (n1["state_why"], n1["in_charge"]["ref"]) == ("answered", "A1")
+
+
+async def test_a_turn_that_comes_late_tells_each_leader_once(database: str) -> None:
+    async with house(database) as h, h.client() as api:
+        await h.send(api)
+        await h.later(1210)
+        assert (await h.told("chase")).count("W1") == 1
+        assert (await h.told("chase")).count("A1") == 1, "not the warden again in her place"
+
+
+async def test_an_e_mail_alone_wakes_no_leader(database: str) -> None:
+    more = {"smtp_url": "smtp://127.0.0.1:9", "smtp_from": "muster@example.org"}
+    async with house(database, **more) as h, h.client() as api:
+        await h.sql("UPDATE person SET email = 'w2@example.org' WHERE ref = 'W2'")
+        alert_id = await h.send(api, mode="cascade")
+        await h.answers("W0")
+        await h.later(1)
+        n2 = at(await tree(api, alert_id), "N2")
+        assert (n2["state"], n2["state_why"]) == ("open", "nobody who leads it can be told")
+
+
+async def test_who_is_added_later_is_chased_too(database: str) -> None:
+    async with house(database) as h, h.client() as api:
+        late = await h.person("L1", "KE-N1")
+        await h.phone(late)
+        alert_id = await h.send(api, audience={"areas": ["KE-S"]})
+        await h.answers("S1")
+        await h.later(2000)
+        assert {s[2] for s in await h.steps() if s[1] != "unsent"} == {"stopped"}
+        added = {"id": str(uuid4()), "ref": "L1", "kind": "walk_in"}
+        answer = await api.post(f"/v1/alerts/{alert_id}/people", json=added)
+        assert answer.status_code == 201, answer.text
+        assert at(await tree(api, alert_id), "N1")["people"] == 1
+        await h.push_out()
+        await h.later(610)
+        assert await h.told("chase") == ["W1"]
+
+
+async def test_people_of_a_node_that_is_gone_are_the_desks(database: str) -> None:
+    """The tree is edited while an alert is prepared, and before it is corrected."""
+    async with house(database) as h, h.client() as api:
+        alert_id = await h.send(api)
+        await h.sql("DELETE FROM tree_alternate")
+        await h.sql("DELETE FROM tree_node WHERE node = 'N1'")
+        body = {"id": str(uuid4()), "title": "Correction", "body": "Stay where you are."}
+        answer = await api.post(f"/v1/alerts/{alert_id}/correct", json=body)
+        assert answer.status_code == 201
+        await h.run_jobs()
+        nodes = {n["node"]: n["people"] for n in (await tree(api, UUID(body["id"])))["nodes"]}
+        assert nodes == {"": 5, "TOP": 3, "N2": 1}, "W0 and the four of N1"
+
+
+async def test_the_desk_may_open_a_branch_before_the_one_above(database: str) -> None:
+    async with house(database) as h, h.client() as api:
+        alert_id = await h.send(api, mode="cascade")
+        opened = await api.post(f"/v1/alerts/{alert_id}/nodes/N1/open")
+        assert opened.json() == {"opened": ["N1"]}
+        n1 = at(await tree(api, alert_id), "N1")
+        assert (n1["state_why"], n1["acknowledged_at"]) == ("opened by the duty desk", None)
+        await h.later(305)
+        assert len(await h.told("alert")) == len(set(await h.told("alert")))

@@ -102,9 +102,19 @@ def test_an_unled_node_waits_for_nothing(nodes: list[Node]) -> None:
 def test_what_is_passed_up_ends_at_somebody_who_can_be_told_or_at_the_desk(
     nodes: list[Node], data: st.DataObject
 ) -> None:
+    """Step by step upwards, each leader once, and in the end the desk."""
     node = data.draw(st.sampled_from(nodes))
-    found = rules.above({n.node_id: n for n in nodes}, node)
-    assert found is None or (found.able and found.node_id != node.node_id)
+    charge = len(node.leaders) - 1 if node.leaders else None
+    node = msgspec.structs.replace(node, charge=charge)
+    told: list[int] = []
+    while (found := rules.above({n.node_id: n for n in nodes}, node)) is not None:
+        boss, leader = found
+        assert leader in boss.able
+        assert leader not in node.leaders, "nobody is passed up to herself"
+        told.append(leader)
+        node = msgspec.structs.replace(node, passed_to=boss.node_id)
+        assert len(told) <= len(nodes), "it ends"
+    assert len(told) == len(set(told)), "nobody is told of the same silent twice"
 
 
 def test_a_cycle_in_a_tree_ends() -> None:
@@ -188,9 +198,24 @@ def test_alternates_are_told_one_after_another_and_then_no_more(count: int, char
     leaders = tuple(range(1, count + 1))
     place = min(charge, count - 1)
     node = Node(1, None, 3, "open", leaders, frozenset(leaders), charge=place)
-    after = rules.next_alternate(rules.DEFAULTS["urgent"], node, NOW)
+    after = rules.next_alternate(rules.DEFAULTS["urgent"], node, NOW, "UTC")
     assert (after is None) == (place == count - 1)
     assert after is None or after >= NOW + timedelta(seconds=60)
+
+
+def test_quiet_hours_hold_alternates_and_passing_up_too() -> None:
+    leaders = (1, 2, 3)
+    node = Node(1, None, 3, "open", leaders, frozenset(leaders), charge=0)
+    late = datetime(2026, 6, 1, 20, 30, tzinfo=UTC)
+    routine, morning = rules.DEFAULTS["routine"], datetime(2026, 6, 2, 7, tzinfo=UTC)
+    assert rules.next_alternate(routine, node, late, "UTC") == morning
+    assert rules.next_up(routine, late, "UTC") == morning
+
+
+def test_whoever_is_in_charge_above_is_told() -> None:
+    top = Node(1, None, 1, "open", (7, 8), frozenset({7, 8}), charge=1)
+    low = Node(2, 1, 5, "open", (9,), frozenset({9}), charge=0)
+    assert rules.above({1: top, 2: low}, low) == (top, 8)
 
 
 def test_a_policy_reads_as_it_was_written() -> None:

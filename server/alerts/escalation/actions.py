@@ -24,6 +24,7 @@ from server.auth import Principal
 from server.db import Database, retried
 
 LOGGER = log.get("escalation")
+SHUT = ("waiting", "asked")  # branches that may still be opened
 LOOK_AGAIN = timedelta(seconds=1)  # while a warden is asked: her answer is looked for
 
 
@@ -56,7 +57,7 @@ class Pass:
 
     async def go_on(self, opened: Sequence[int], why: str, *, acknowledged: bool) -> None:
         """Opens branches whose leaders answered or did not, and goes on below them."""
-        first = [Turn(n, "open", why) for n in opened if self.nodes[n].state == "asked"]
+        first = [Turn(n, "open", why) for n in opened if self.nodes[n].state in SHUT]
         await self._take(first, deliver=True, acknowledged=acknowledged)
         for turn in first:
             await self._end("open_branch", turn.node_id, "done", f"opened: {why}")
@@ -104,6 +105,16 @@ class Pass:
                 await deliveries.queue(self.con, self.alert_id, severity_lane, self.texted, people)
         await store.put_steps(self.con, self.alert_id, due)
 
+    async def take_due(self) -> None:
+        """Takes what is due, and what that makes due at once, so that nobody is told twice."""
+        silent = await store.silent(self.con, self.alert_id)
+        for _ in range(3):  # a step that finds nobody to tell hastens the next one
+            due = await self.con.fetch(SQL.due_steps, self.alert_id)
+            for act, node_id, _ in due:
+                await self.step(act, node_id, silent.get(node_id, 0))
+            if not due:
+                break
+
     async def step(self, act: str, node_id: int, silent: int) -> None:
         """Takes one step that is due; it ends, or is timed anew."""
         if act == "unsent":
@@ -136,10 +147,10 @@ class Pass:
 
     async def _unsent(self) -> None:
         """Texts whom push does not get out to; looked at again while any push still waits."""
+        waiting = await self.con.fetchval(SQL.pushes_waiting, self.alert_id)  # before who is unsent
         people = [r[0] for r in await self.con.fetch(SQL.unsent, self.alert_id)]
         args = (self.con, self.alert_id, self.lane, self.texted, people)
         self.changed |= await deliveries.next_channels(*args) > 0
-        waiting = await self.con.fetchval(SQL.pushes_waiting, self.alert_id)
         if waiting or any(n.state in ("waiting", "asked") for n in self.nodes.values()):
             again = [Step("unsent", DESK, self.now + rules.UNSENT_AGAIN)]
             await store.put_steps(self.con, self.alert_id, again)
@@ -164,15 +175,12 @@ class Pass:
             place = node.next_leader()
         if place is None:
             await self._end(act, node.node_id, "done", "nobody who leads it can be told")
-            up = [Step("up", node.node_id, self.now)]
-            await store.put_steps(self.con, self.alert_id, up)
-            await self._up(node)
+            await self.con.execute(SQL.hasten, self.alert_id, "up", node.node_id, self.now)
             return
         await self.con.execute(SQL.charge, self.alert_id, node.node_id, place)
+        self.nodes[node.node_id] = msgspec.structs.replace(node, charge=place)
         self.told["chase"].add(node.leaders[place])
-        after = (
-            None if first else rules.next_alternate(self.goes_by.policy, _at(node, place), self.now)
-        )
+        after = None if first else self._next_alternate(node.node_id)
         if after is not None:
             again = [Step("alternate", node.node_id, after)]
             await store.put_steps(self.con, self.alert_id, again)
@@ -180,15 +188,25 @@ class Pass:
         told = "the warden was told" if place == 0 else f"alternate {place} was told"
         await self._end(act, node.node_id, "done", told)
 
+    def _next_alternate(self, node_id: int) -> datetime | None:
+        policy, zone = self.goes_by.policy, self.goes_by.zone
+        return rules.next_alternate(policy, self.nodes[node_id], self.now, zone)
+
     async def _up(self, node: Node) -> None:
-        boss = None if node.node_id == DESK else rules.above(self.nodes, node)
-        if boss is not None:
-            leader = next(p for p in boss.leaders if p in boss.able)
-            self.told["chase"].add(leader)
-        self.to_desk |= boss is None
-        await self.con.execute(SQL.pass_up, self.alert_id, node.node_id, boss is None)
-        where = "to the duty desk" if boss is None else "to the node above"
-        await self._end("up", node.node_id, "done", f"passed {where}")
+        """One node further up, as long as people stay silent, until the duty desk has them."""
+        found = None if node.node_id == DESK else rules.above(self.nodes, node)
+        if found is None:
+            self.to_desk = True
+            await self.con.execute(SQL.pass_up, self.alert_id, node.node_id, None)
+            await self._end("up", node.node_id, "done", "passed to the duty desk")
+            return
+        boss, leader = found
+        self.told["chase"].add(leader)
+        self.changed = True
+        await self.con.execute(SQL.pass_up, self.alert_id, node.node_id, boss.node_id)
+        policy, zone = self.goes_by.policy, self.goes_by.zone
+        again = [Step("up", node.node_id, rules.next_up(policy, self.now, zone))]
+        await store.put_steps(self.con, self.alert_id, again)
 
     async def _end(self, act: str, node_id: int, state: str, result: str) -> None:
         self.changed = True
@@ -210,12 +228,6 @@ class Pass:
             await enqueue(self.con, operation_id, self.alert_id, self.lane, due)
         if self.changed:
             await stream.append(self.con, [alert_store.alert_draft(self.alert_id)])
-
-
-def _at(node: Node, place: int) -> Node:
-    return Node(
-        node.node_id, node.parent_id, node.people, node.state, node.leaders, node.able, charge=place
-    )
 
 
 async def enqueue(
@@ -249,9 +261,7 @@ async def turn(db: Database, operation_id: int, alert_id: UUID, texted: Sequence
         if answered:
             await own.go_on(answered, "answered", acknowledged=True)
             own.nodes = await store.nodes(con, alert_id, texted)
-        silent = await store.silent(con, alert_id)
-        for act, node_id, _ in await con.fetch(SQL.due_steps, alert_id):
-            await own.step(act, node_id, silent.get(node_id, 0))
+        await own.take_due()
         await own.finish(operation_id)
 
 
@@ -265,13 +275,13 @@ async def open_branches(
     *,
     desk: bool = False,
 ) -> list[int]:
-    """Opens asked branches at once; which did open. `desk`: the duty desk said so, which is no
-    word of their leaders."""
+    """Opens branches that are shut at once; which did open. `desk`: the duty desk said so, which is
+    no word of their leaders."""
     async with db.transaction(operation_id) as con:
         own = await _pass(con, alert_id, texted)
         if own is None:
             return []
-        asked = [n for n in node_ids if n in own.nodes and own.nodes[n].state == "asked"]
+        asked = [n for n in node_ids if n in own.nodes and own.nodes[n].state in SHUT]
         why = "opened by the duty desk" if desk else "answered"
         await own.go_on(asked, why, acknowledged=not desk)
         await own.finish(operation_id)
@@ -289,3 +299,20 @@ async def set_policy(db: Database, who: Principal, severity: str, policy: Policy
             await con.execute(SQL.put_policy, severity, text, who.actor)
         detail = None if policy is None else msgspec.to_builtins(policy)
         await alert_store.audit(con, who.actor, "policy.set", severity, policy=detail)
+
+
+async def include(con: Any, operation_id: int, alert_id: UUID, person_id: int) -> None:
+    """Somebody was added to an open alert: she is chased like all others, counted from now."""
+    goes_by = await store.setting(con, alert_id)
+    if goes_by is None or goes_by.state != "open":
+        return
+    node_id = await con.fetchval(SQL.include, alert_id, person_id)
+    node = (await store.nodes(con, alert_id, ()))[node_id]
+    if node.state in SHUT:
+        return  # her branch plans its steps when it opens
+    now: datetime = await con.fetchval(SQL.clock)
+    steps = rules.steps(goes_by.policy, goes_by.kind, node, now, goes_by.zone)
+    await store.begin_again(con, alert_id, steps)
+    due: datetime | None = await con.fetchval(SQL.next_due, alert_id)
+    lane = alerts.SEVERITY_LANE[goes_by.severity]
+    await enqueue(con, operation_id, alert_id, lane, due)

@@ -25,6 +25,18 @@ FROM direct d WHERE d.node_id = 0
 ORDER BY 3
 ON CONFLICT DO NOTHING
 
+-- name: orphans_to_desk
+-- Whose node was not there any more when the tree was kept is the duty desk's own.
+WITH lost AS (
+  UPDATE alert_person p SET node_id = NULL
+  WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.node_id IS NOT NULL
+    AND NOT EXISTS (SELECT FROM alert_node n WHERE n.operation_id = p.operation_id
+                    AND n.alert_id = p.alert_id AND n.node_id = p.node_id)
+  RETURNING p.person_id)
+INSERT INTO alert_node AS n (operation_id, alert_id, node_id, node, label, people)
+SELECT current_operation(), $1, 0, '', '', count(*)::int FROM lost HAVING count(*) > 0
+ON CONFLICT (operation_id, alert_id, node_id) DO UPDATE SET people = n.people + excluded.people
+
 -- name: of_no_node
 -- The people of an alert whom no node answers for: in a cascade nobody opens a branch for them.
 SELECT person_id FROM alert_person
@@ -32,13 +44,14 @@ WHERE operation_id = current_operation() AND alert_id = $1 AND node_id IS NULL
 
 -- name: nodes
 -- The nodes of an alert, in a fixed order.
-SELECT node_id, parent_id, people, state, warden_id, alternates, answer_s, charge
+SELECT node_id, parent_id, people, state, warden_id, alternates, answer_s, charge, passed_to
 FROM alert_node WHERE operation_id = current_operation() AND alert_id = $1 ORDER BY node_id
 
 -- name: able
--- Which of some persons can be told anything now: reached by push or text, and not away.
+-- Which of some persons can be told anything now: reached by push or text, and not away. Nobody
+-- is called out of bed by an e-mail.
 SELECT r.person_id FROM reach_of($1::int[], $2::text[]) r
-WHERE r.reach IN ('push', 'sms', 'email')
+WHERE r.reach IN ('push', 'sms')
   AND r.person_id NOT IN (SELECT e.person_id FROM expected_now() e WHERE e.area_id IS NULL)
 
 -- name: settings
@@ -65,15 +78,25 @@ DELETE FROM escalation_policy WHERE operation_id = current_operation() AND sever
 
 -- name: alert
 -- What the steps of an alert must know of it; held until the commit.
-SELECT state, severity, kind, mode, escalation, exercise, opened_at FROM alert
+SELECT state, severity, kind, mode, policy FROM alert
 WHERE operation_id = current_operation() AND alert_id = $1 FOR NO KEY UPDATE
 
+-- name: keep_policy
+-- The steps an alert goes by from its making on, whatever the operation decides later.
+UPDATE alert SET policy = $2::text::jsonb
+WHERE operation_id = current_operation() AND alert_id = $1
+
+-- name: kept_policy
+-- The steps an alert goes by.
+SELECT policy FROM alert WHERE operation_id = current_operation() AND alert_id = $1
+
 -- name: due_steps
--- The steps that are due, the earliest first.
+-- The steps that are due, the earliest first; of several at once the milder ones first.
 SELECT act, node_id, due_at FROM escalation_step
 WHERE operation_id = current_operation() AND alert_id = $1 AND state = 'due'
   AND due_at <= clock_timestamp()
-ORDER BY due_at, node_id, act
+ORDER BY due_at, node_id, array_position(
+  ARRAY['unsent', 'open_branch', 'channels', 'call_down', 'alternate', 'up'], act)
 
 -- name: next_due
 -- When the next step is due.
@@ -88,6 +111,38 @@ FROM unnest($2::text[], $3::int[], $4::timestamptz[]) AS u (act, node_id, due_at
 ORDER BY u.act, u.node_id
 ON CONFLICT (operation_id, alert_id, act, node_id) DO UPDATE SET due_at = excluded.due_at
 WHERE escalation_step.state = 'due'
+
+-- name: begin_again
+-- Writes steps for somebody who came later; what had ended for want of silent people begins again.
+INSERT INTO escalation_step (operation_id, alert_id, act, node_id, due_at)
+SELECT current_operation(), $1, u.act, u.node_id, u.due_at
+FROM unnest($2::text[], $3::int[], $4::timestamptz[]) AS u (act, node_id, due_at)
+ORDER BY u.act, u.node_id
+ON CONFLICT (operation_id, alert_id, act, node_id) DO UPDATE
+SET due_at = excluded.due_at, state = 'due', ended_at = NULL, result = NULL
+WHERE escalation_step.state <> 'due'
+
+-- name: hasten
+-- What is due later is due now, if it has not ended.
+UPDATE escalation_step SET due_at = $4
+WHERE operation_id = current_operation() AND alert_id = $1 AND act = $2 AND node_id = $3
+  AND state = 'due'
+
+-- name: include
+-- One more in the node that answers for a person of the alert; the node itself, if the alert had
+-- nobody in it before.
+WITH hers AS (
+  SELECT coalesce(p.node_id, 0) AS node_id FROM alert_person p
+  WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.person_id = $2)
+INSERT INTO alert_node AS k (operation_id, alert_id, node_id, parent_id, node, label, area_id,
+                             warden_id, alternates, answer_s, people, state, state_why, opened_at)
+SELECT current_operation(), $1, h.node_id, n.parent_id, coalesce(n.node, ''),
+       coalesce(n.label, ''), n.area_id, n.warden_id,
+       ARRAY(SELECT a.person_id FROM tree_alternate a WHERE a.node_id = n.node_id ORDER BY a.rank),
+       n.answer_s, 1, 'open', 'somebody was added to it', clock_timestamp()
+FROM hers h LEFT JOIN tree_node n ON n.node_id = h.node_id
+ON CONFLICT (operation_id, alert_id, node_id) DO UPDATE SET people = k.people + 1
+RETURNING k.node_id
 
 -- name: end_step
 -- Ends a step for good, with what came of it.
@@ -154,7 +209,7 @@ WHERE n.operation_id = current_operation() AND n.alert_id = $1 AND n.state = 'as
   AND EXISTS (
     SELECT FROM alert_person p
     WHERE p.operation_id = n.operation_id AND p.alert_id = n.alert_id
-      AND p.person_id = (n.warden_id || n.alternates)[n.charge + 1]
+      AND p.person_id = (array_remove(ARRAY[n.warden_id], NULL) || n.alternates)[n.charge + 1]
       AND p.status <> 'unaccounted')
 ORDER BY n.node_id
 
@@ -184,8 +239,9 @@ WHERE operation_id = current_operation() AND alert_id = $1 AND node_id = $2
 
 -- name: pass_up
 -- Notes that the silent of a node were handed to the node above, or to the duty desk.
-UPDATE alert_node SET passed_up_at = clock_timestamp(),
-       desk_at = CASE WHEN $3 THEN clock_timestamp() END
+UPDATE alert_node SET passed_up_at = coalesce(passed_up_at, clock_timestamp()),
+       passed_to = coalesce($3::int, passed_to),
+       desk_at = CASE WHEN $3::int IS NULL THEN clock_timestamp() END
 WHERE operation_id = current_operation() AND alert_id = $1 AND node_id = $2
 
 -- name: tell

@@ -19,7 +19,6 @@ from server.alerts.escalation.messages import (
     PolicyOut,
     TakenOut,
 )
-from server.alerts.escalation.rules import PolicyChange
 from server.alerts.escalation.store import SQL
 from server.alerts.store import Sight
 from server.db import Database
@@ -37,8 +36,7 @@ async def cascade(db: Database, operation_id: int, sight: Sight, alert_id: UUID)
         alert = await alert_store.alert(con, alert_id)
         if alert is None or not await alert_store.sees(con, alert_id, sight):
             raise NotFound(NO_ALERT)
-        policy, _ = await store.policy_of(con, alert.severity)
-        wishes = msgspec.convert(alert.escalation, PolicyChange | None)
+        policy = await store.kept_policy(con, alert_id, alert.severity)
         rows = await con.fetch(SQL.progress, alert_id, sight.areas, sight.people)
         shown = _in_sight(rows, sight)
         names = await _names(con, shown)
@@ -50,7 +48,7 @@ async def cascade(db: Database, operation_id: int, sight: Sight, alert_id: UUID)
         alert_id=alert_id,
         as_of=as_of,
         mode=alert.mode,  # type: ignore[arg-type]
-        policy=rules.changed(policy, wishes),
+        policy=policy,
         nodes=[_node(r, codes, names) for r in shown],
         taken=[TakenOut(**dict(r)) for r in taken if r["node"] in told],
     )

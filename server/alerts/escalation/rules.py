@@ -78,6 +78,19 @@ class Node(msgspec.Struct, frozen=True):
     able: frozenset[int] = frozenset()
     answer_s: int | None = None
     charge: int | None = None
+    passed_to: int | None = None
+
+    @property
+    def told(self) -> frozenset[int]:
+        """The leaders who have had their turn."""
+        return frozenset() if self.charge is None else frozenset(self.leaders[: self.charge + 1])
+
+    def speaker(self, told: frozenset[int]) -> int | None:
+        """Who of its leaders is told about others' silent: whoever is in charge, else the first
+        who can be told; not who was told already."""
+        if self.charge is not None and self.leaders[self.charge] in self.able - told:
+            return self.leaders[self.charge]
+        return next((p for p in self.leaders if p in self.able and p not in told), None)
 
     def next_leader(self) -> int | None:
         """The place among the leaders of whoever is to be told next; None: nobody is left."""
@@ -103,7 +116,10 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 def changed(policy: Policy, change: PolicyChange | None) -> Policy:
-    """The policy with an alert's own wishes. Raises BadInput where steps would run backwards."""
+    """The policy with an alert's own wishes. Raises BadInput where steps would run backwards.
+
+    Only for a new alert: it keeps what this gives, for a policy changed later must not stop it.
+    """
     made = policy
     if change is not None:
         wanted: dict[str, Any] = {
@@ -176,14 +192,23 @@ def after_quiet(due: datetime, quiet: Quiet | None, zone: str) -> datetime:
     return max(due, ends)
 
 
-def next_alternate(policy: Policy, node: Node, now: datetime) -> datetime | None:
+def next_alternate(policy: Policy, node: Node, now: datetime, zone: str) -> datetime | None:
     """When the alternate after the one just told is due; None if there is none. They share the
     time until the branch is passed up."""
     if node.next_leader() is None:
         return None
+    wait = max(60, _room(policy) // max(1, len(node.leaders) - 1))
+    return after_quiet(now + timedelta(seconds=wait), policy.quiet, zone)
+
+
+def next_up(policy: Policy, now: datetime, zone: str) -> datetime:
+    """When the silent are passed one node further up."""
+    return after_quiet(now + timedelta(seconds=max(60, _room(policy))), policy.quiet, zone)
+
+
+def _room(policy: Policy) -> int:
     told, up = policy.alternate_after_s, policy.up_after_s
-    room = 300 if told is None or up is None else up - told
-    return now + timedelta(seconds=max(60, room // max(1, len(node.leaders) - 1)))
+    return 300 if told is None or up is None else up - told
 
 
 def begin(nodes: Iterable[Node], mode: str) -> list[Turn]:
@@ -235,13 +260,18 @@ def _children(nodes: Iterable[Node]) -> dict[int, list[Node]]:
     return below
 
 
-def above(nodes: Mapping[int, Node], node: Node) -> Node | None:
-    """The nearest node above that has somebody who can be told; None: the duty desk is next."""
-    seen = {node.node_id}
-    at = _parent(nodes, node)
+def above(nodes: Mapping[int, Node], node: Node) -> tuple[Node, int] | None:
+    """The nearest node above those told so far with a leader who can be told and was not told of
+    these silent yet, and that leader; None: the duty desk is next."""
+    told, seen = node.told, {node.node_id}
+    at, reached = _parent(nodes, node), node.passed_to is None
     while at is not None and at.node_id not in seen:
-        if any(leader in at.able for leader in at.leaders):
-            return at
+        leader = at.speaker(told)
+        if reached and leader is not None:
+            return at, leader
+        if leader is not None:
+            told |= {leader}
+        reached = reached or at.node_id == node.passed_to
         seen.add(at.node_id)
         at = _parent(nodes, at)
     return None

@@ -1,7 +1,6 @@
 """Rows of the tree as an alert saw it, and of its steps."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +20,6 @@ class Setting(msgspec.Struct, frozen=True):
     severity: str
     kind: str
     mode: str
-    opened_at: datetime | None
     policy: Policy
     zone: str
 
@@ -38,17 +36,27 @@ async def setting(con: Any, alert_id: UUID) -> Setting | None:
     if row is None:
         return None
     policy, zone = await policy_of(con, row["severity"])
-    wishes = row["escalation"]
-    change = None if wishes is None else msgspec.json.decode(wishes, type=PolicyChange)
     return Setting(
         state=row["state"],
         severity=row["severity"],
         kind=row["kind"],
         mode=row["mode"],
-        opened_at=row["opened_at"],
-        policy=rules.changed(policy, change),
+        policy=policy if row["policy"] is None else _policy(row["policy"]),
         zone=zone,
     )
+
+
+async def keep_policy(con: Any, alert_id: UUID, severity: str, change: PolicyChange | None) -> None:
+    """Fixes what a new alert goes by. Raises BadInput where its wishes run backwards."""
+    policy, _ = await policy_of(con, severity)
+    text = msgspec.json.encode(rules.changed(policy, change)).decode()
+    await con.execute(SQL.keep_policy, alert_id, text)
+
+
+async def kept_policy(con: Any, alert_id: UUID, severity: str) -> Policy:
+    """What an alert goes by; the operation's own for one that older code has made."""
+    kept = await con.fetchval(SQL.kept_policy, alert_id)
+    return (await policy_of(con, severity))[0] if kept is None else _policy(kept)
 
 
 def _policy(text: str) -> Policy:
@@ -72,6 +80,7 @@ async def nodes(con: Any, alert_id: UUID, texted: Sequence[str]) -> dict[int, No
             able=able.intersection(led[r["node_id"]]),
             answer_s=r["answer_s"],
             charge=r["charge"],
+            passed_to=r["passed_to"],
         )
         for r in rows
     }
@@ -92,6 +101,13 @@ async def put_steps(con: Any, alert_id: UUID, steps: Iterable[Step]) -> None:
     columns = list(zip(*((s.act, s.node_id, s.due_at) for s in steps), strict=True))
     if columns:
         await con.execute(SQL.put_steps, alert_id, *map(list, columns))
+
+
+async def begin_again(con: Any, alert_id: UUID, steps: Iterable[Step]) -> None:
+    """Writes steps for somebody who came later."""
+    columns = list(zip(*((s.act, s.node_id, s.due_at) for s in steps), strict=True))
+    if columns:
+        await con.execute(SQL.begin_again, alert_id, *map(list, columns))
 
 
 async def tell(

@@ -13,6 +13,7 @@ from server.alerts import rules
 from server.alerts import store as alerts
 from server.alerts.actions import NO_ALERT, digest
 from server.alerts.deliveries import store as deliveries
+from server.alerts.escalation import actions as escalation
 from server.alerts.members import store
 from server.alerts.members.store import SQL, Moves
 from server.alerts.messages import AdditionIn
@@ -70,6 +71,7 @@ async def add(
         if alert.state == "open":
             ranked = (alert.severity, rules.SEVERITY_LANE[alert.severity])
             await deliveries.queue(con, alert_id, ranked, texted, [newcomer.person_id])
+            await escalation.include(con, who.operation_id, alert_id, newcomer.person_id)
         person_id = newcomer.person_id
         record = (body.id, alert_id, person_id, body_sha256, who.actor)
         await con.execute(SQL.insert_addition, *record)
