@@ -97,13 +97,17 @@ class Texting:
     async def bring(
         self, sender: str, words: str, kind: str = "kannel", key: str = "", **more: Any
     ) -> httpx.Response:
-        """A gateway brings a text; the answer to it."""
+        """A gateway brings a text, again where it is told to; the answer to it."""
         url = more.pop("url", f"{SITE}/v1/inbound/sms/{kind}")
         secret = more.pop("secret", SECRET)
         request = bringing(kind, url, secret, sender, words, key or str(uuid4()), **more)
         body = request.pop("data", None)
         form = "data" if isinstance(body, dict) else "content"
-        return await self.here.client.request(**request, **{form: body})
+        for _ in range(20):
+            answer = await self.here.client.request(**request, **{form: body})
+            if answer.status_code != 503:
+                break
+        return answer
 
     async def understand(self) -> None:
         """Reads all that came in."""
