@@ -1,10 +1,12 @@
 """`muster demo`: a fictional duty station with simulated phones, and a roll call to watch.
 
-Everything is real but the people and Google: the server's processes, PostgreSQL, HTTP, the FCM
-protocol. The station lives in a folder of its own that is removed at the end.
+Everything is real but the people, Google and the text gateway: the server's processes, PostgreSQL,
+HTTP, the FCM protocol, what a Kannel says and hears. The station lives in a folder of its own that
+is removed at the end.
 """
 
 import asyncio
+import json
 import os
 import tempfile
 from contextlib import suppress
@@ -23,15 +25,20 @@ from clients.simulator import enrolments, station
 from clients.simulator.api import Api
 from clients.simulator.fcm import FcmServer
 from clients.simulator.phones import Fleet
+from clients.simulator.sms import PASSWORD, USER, SmsGateway
+from clients.simulator.texters import Texters
 from server import db, launch, log
 from server.config import Settings
 from server.people import importing, operations, sessions
+from server.texting import sms_routes
 
 CODE = "DEMO"
 PROJECT = "muster-sim"
 SEED = 7
 TIME_SCALE = 0.5  # simulated people are twice as quick as real ones: nobody watches for an hour
 OPENS_AFTER_S = 5.0
+WITHOUT_APP = 10  # every tenth of the staff has a number only, and answers by text
+ROUTE = "kenya"
 ROLLCALL = {
     "kind": "rollcall",
     "severity": "urgent",
@@ -53,6 +60,7 @@ class Show:
     phone_name: str = ""
     doing: str = "Starting the database and the server"
     fleet: Fleet | None = None
+    texters: Texters | None = None
     counts: dict[str, int] | None = None
     population: int = 0
 
@@ -76,6 +84,9 @@ class Show:
             table.add_row(
                 "[dim]phones[/]", f"{c['enrolled']} enrolled, {c['pushes']} pushes received"
             )
+        if self.texters is not None:
+            t = self.texters.counts
+            table.add_row("[dim]texts[/]", f"{t['texts']} sent, {t['answers']} answered by text")
         if self.counts is not None:
             said = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in self.counts.items())
             table.add_row("[dim]headcount[/]", f"{said}, of {self.population}")
@@ -90,7 +101,7 @@ async def run(*, port: int, people: int) -> int:
         await asyncio.to_thread(
             Path(folder).chmod, 0o755
         )  # the database server may run as a user of its own
-        async with FcmServer() as fcm:
+        async with FcmServer() as fcm, SmsGateway() as gateway:
             credentials = Path(folder) / "fcm.json"
             fcm.service_account(PROJECT, credentials)
             show = Show(f"http://127.0.0.1:{port}")
@@ -99,9 +110,25 @@ async def run(*, port: int, people: int) -> int:
                 "MUSTER_PUBLIC_URL": show.url,
                 "MUSTER_FCM_CREDENTIALS": str(credentials),
                 "MUSTER_FCM_URL": fcm.fcm_url,
+                "MUSTER_SMS_ROUTES": _route(gateway),
                 "MUSTER_LOG_FORMAT": "console",
             }
+            show.texters = _texters(gateway, show.url)
             return await _serve(show, fcm, Path(folder), port, people)
+
+
+def _route(gateway: SmsGateway) -> str:
+    """The one SMS route of the demo: a Kannel that serves Kenyan numbers."""
+    own = {"name": ROUTE, "kind": "kannel", "url": gateway.url("kannel"), "username": USER,
+           "password": PASSWORD, "sender": "4670", "prefixes": ["+254"], "per_s": 20,
+           "price_micro": 800_000, "currency": "KES"}  # fmt: skip
+    return json.dumps([own])
+
+
+def _texters(gateway: SmsGateway, url: str) -> Texters:
+    (route,) = sms_routes(Settings())
+    inbound = f"{url}/v1/inbound/sms/{ROUTE}"
+    return Texters(gateway, inbound, route.reporting, seed=SEED, time_scale=TIME_SCALE)
 
 
 async def _serve(show: Show, fcm: FcmServer, folder: Path, port: int, people: int) -> int:
@@ -109,6 +136,8 @@ async def _serve(show: Show, fcm: FcmServer, folder: Path, port: int, people: in
 
     async def ready(dsn: str) -> None:
         playing.append(asyncio.create_task(_play(show, fcm, folder, dsn, people), name="demo"))
+        if show.texters is not None:
+            playing.append(asyncio.create_task(show.texters.run(), name="texters"))
 
     drawing = asyncio.create_task(_draw(show), name="drawing")
     try:
@@ -158,7 +187,8 @@ async def _play(show: Show, fcm: FcmServer, folder: Path, dsn: str, people: int)
         show.doing = "Enrolling simulated phones"
         staff = [p for p in station.people(people, SEED) if p.category != "family"]
         spare, others = staff[0], staff[1:]
-        codes = await enrolments.codes(show.url, operator.token, [p.ref for p in others])
+        with_app = [p.ref for n, p in enumerate(others, 1) if n % WITHOUT_APP]
+        codes = await enrolments.codes(show.url, operator.token, with_app)
         own = await enrolments.codes(show.url, operator.token, [spare.ref])
         show.phone_name = spare.name
         show.phone_link = f"{show.url}/phone/#enrol={own[spare.ref]}"

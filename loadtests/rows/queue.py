@@ -17,9 +17,9 @@ from server.alerts.sender import BATCH
 from tests.support.seed import Station, station
 
 JOBS = 800  # a round; as many a second is what promise 9 asks for
-ROUNDS = 60
+ROUNDS = 120
 FIRST = 5  # until connections and plans are there
-WINDOW = 15  # rounds at the start and at the end
+WINDOW = 50  # rounds at the start and at the end
 SIZES = (1_000, 10_000, 50_000, 200_000)
 PHONES = """
     WITH d AS (

@@ -11,6 +11,8 @@ ALTER TABLE delivery SET (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.02
 ALTER TABLE push_address SET (fillfactor = 70);
 DROP INDEX delivery_due;
 CREATE INDEX delivery_live ON delivery (alert_id, channel, lane, due_at) WHERE live;
+DROP INDEX delivery_late;
+CREATE INDEX delivery_late ON delivery (expires_at) WHERE alert_id IS NULL AND live;
 CREATE INDEX alert_open ON alert (opened_at, alert_id) WHERE state = 'open';
 
 -- What each route was charged for since the day began (UTC), in all operations: its cap is one.

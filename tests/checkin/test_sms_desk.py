@@ -3,11 +3,14 @@
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clients.simulator.sms import bringing
 from server.alerts.deliveries.store import stop_late
+from server.app import Api
 from server.auth import Scope
 from server.checkin.sms.actions import Found, belongs
 from server.checkin.sms.board import Faces
@@ -17,8 +20,9 @@ from server.gateways import Received
 from server.people.asking import code_length
 from server.stream import Event
 from server.texting import SmsRoute
+from tests.support.http import settings
 from tests.support.seed import station
-from tests.support.texts import KINDS, OWN, SITE, Texting, texting
+from tests.support.texts import KINDS, OWN, SECRET, SITE, Texting, routes, texting
 
 ANN, BEN, STRANGER = "+254700000001", "+254700000002", "+254799999999"
 
@@ -189,6 +193,18 @@ async def test_a_route_may_belong_to_one_operation(database: str) -> None:
         await people(t)
         await t.bring(ANN, "HELP")
         assert await in_each(t, other.operation_id) == [0, 1]
+
+
+async def test_without_any_operation_the_gateway_keeps_it(database: str) -> None:
+    api = Api(settings(sms_routes=routes(), public_url=SITE), database)
+    await api.open()
+    transport = httpx.ASGITransport(api.asgi, client=("127.0.0.1", 4711))
+    try:
+        async with httpx.AsyncClient(transport=transport) as client:
+            request = bringing("kannel", f"{SITE}/v1/inbound/sms/kannel", SECRET, ANN, "HELP", "1")
+            assert (await client.request(**request)).status_code == 503
+    finally:
+        await api.close()
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ async def test_each_gateway_brings_a_text_and_only_it_can(database: str) -> None
             await t.understand()
             assert await t.status(alert_id, n) == "safe"
             assert (await t.replies())[-1] == f"Recorded: {words}. In danger, text HELP."
+        marked = await t.sql("SELECT route FROM channel_mark WHERE inbound_at IS NOT NULL")
+        assert {r["route"] for r in marked} == set(KINDS), "the desk sees that a route lives"
 
 
 async def test_an_answer_counts_in_any_language(database: str) -> None:

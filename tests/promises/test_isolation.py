@@ -42,10 +42,11 @@ CALLERS = 40
 BUSY = 503
 # Fields of bodies that name nobody and nothing on record.
 NEUTRAL = {
-    "accuracy", "all", "auth", "battery", "body", "category", "email", "endpoint", "escalation",
-    "exercise", "expires_at", "keys", "kind", "language", "lat", "location", "lock_screen", "lon",
-    "mode", "note", "outcome", "p256dh", "printed", "sent_at", "severity", "sms_text", "status",
-    "subscription", "title",
+    "accuracy", "all", "alternate_after_s", "answer_s", "auth", "battery", "body", "category",
+    "channels_after_s", "email", "endpoint", "escalation", "exercise", "expires_at", "from", "keys",
+    "kind", "language", "lat", "location", "lock_screen", "lon", "mode", "note", "outcome",
+    "p256dh", "printed", "quiet", "sent_at", "severity", "sms_text", "status", "subscription",
+    "title", "until", "up_after_s", "warden_after_s",
 }  # fmt: skip
 # An operation's own number can't be written at all.
 DENIED = (asyncpg.InsufficientPrivilegeError, asyncpg.GeneratedAlwaysError)

@@ -117,6 +117,21 @@ async def _value(place: Station, sql: str) -> Any:
     return row[0]
 
 
+async def test_a_claim_touches_no_index(place: Station) -> None:
+    """An index that names what a claim changes would cost every claim an entry in each."""
+    await queue(place, await place.open_rollcall(), 100)
+    async with place.database.connection() as con:
+        await con.execute("BEGIN")
+        await con.fetch("SELECT * FROM claim_deliveries(ARRAY['fcm'], 100, interval '30 s')")
+        row = await con.fetchrow(
+            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables"
+            " WHERE relname = 'delivery'"
+        )
+        await con.execute("ROLLBACK")
+    assert row["n_tup_upd"] == 100
+    assert row["n_tup_hot_upd"] >= 90, "but where a page was full"
+
+
 async def test_what_a_slow_writer_queued_long_ago_is_claimed_at_once(place: Station) -> None:
     """It was due before the floors of today; they did not rise past a writer under way."""
     alert_id = await place.open_rollcall()

@@ -179,14 +179,14 @@ SELECT give_codes(t.alert_id, t.persons) FROM (
   GROUP BY d.alert_id ORDER BY d.alert_id) t
 
 -- name: stop_late
--- Stops replies that are too late; what may have been sent is called unknown.
+-- Stops replies that are too late; what may have been sent is called unknown. $1 is the lease.
 UPDATE delivery
 SET state = CASE WHEN state = 'queued' AND coalesce(error, '') NOT LIKE 'unknown: %'
             THEN 'stopped' ELSE 'unknown' END,
     finished_at = clock_timestamp()
-WHERE operation_id = current_operation() AND alert_id IS NULL
+WHERE operation_id = current_operation() AND alert_id IS NULL AND live
   AND expires_at <= clock_timestamp()
-  AND (state = 'queued' OR (state = 'sending' AND due_at <= clock_timestamp()))
+  AND (state = 'queued' OR attempted_at <= clock_timestamp() - $1::interval)
 RETURNING delivery_id
 
 -- name: texts

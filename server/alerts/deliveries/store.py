@@ -116,5 +116,5 @@ async def stop_late(db: Database) -> int:
     """Housekeeping: stops replies that can't be sent in time any more; how many."""
     late = 0
     for operation_id in await db.operations():
-        late += len(await db.fetch(operation_id, SQL.stop_late))
+        late += len(await db.fetch(operation_id, SQL.stop_late, LEASE))
     return late

@@ -162,7 +162,13 @@ devices AS (
 codes AS (
   UPDATE enrolment SET person_id = $2 WHERE operation_id = current_operation() AND person_id = $1),
 pushes AS (
-  UPDATE delivery SET person_id = $2 WHERE operation_id = current_operation() AND person_id = $1),
+  UPDATE delivery d SET person_id = $2
+  WHERE d.operation_id = current_operation() AND d.person_id = $1
+    AND NOT EXISTS (  -- both had the same message: each keeps its own
+      SELECT FROM delivery o
+      WHERE o.operation_id = d.operation_id AND o.alert_id = d.alert_id AND o.person_id = $2
+        AND o.channel = d.channel AND o.endpoint = d.endpoint AND o.purpose = d.purpose
+        AND o.round = d.round)),
 nodes AS (
   DELETE FROM tree_member WHERE operation_id = current_operation() AND person_id = $1)
 DELETE FROM position WHERE operation_id = current_operation() AND person_id = $1

@@ -17,7 +17,7 @@ from server.checkin.sms import rules, signed
 from server.checkin.sms.intake import Text, numbers_of
 from server.checkin.sms.store import SQL
 from server.db import Database, confirm, retried
-from server.errors import Clash, NotFound
+from server.errors import Clash, NotFound, Unavailable
 from server.texting import SmsRoute
 
 NO_CALL = "There is no such call for help."
@@ -68,6 +68,8 @@ class Inbox:
         known = next((f.phone for f in found if f.phone), None)
         sender = known or (numbers[0] if numbers else text.sender)
         places = await self._places(route, found)
+        if not places:
+            raise Unavailable("There is no operation yet to keep this for. Send it again.")
         for n, operation_id in enumerate(places):
             kept = Kept(route.name, text, sender, len(places) > 1, replies=n == 0)
             if await keep(self._db, operation_id, kept):
@@ -130,6 +132,8 @@ async def keep(db: Database, operation_id: int, kept: Kept) -> bool:
         )
         if made is None:  # another process was first
             await confirm(con)
+        else:
+            await con.execute(SQL.mark_route, kept.route)
         return False
 
 

@@ -274,3 +274,15 @@ WHERE operation_id = current_operation() AND help_id = $1
 -- Who did what, in the transaction of the act.
 INSERT INTO audit (operation_id, actor, action, subject, detail)
 VALUES (current_operation(), $1, $2, $3, $4::text::jsonb)
+
+-- name: mark_route
+-- Notes that something came in over a route, every 5 s at most: texts must not wait for each other.
+WITH known AS (
+  UPDATE channel_mark SET inbound_at = clock_timestamp()
+  WHERE operation_id = current_operation() AND channel = 'sms' AND route = $1
+    AND (inbound_at IS NULL OR inbound_at < clock_timestamp() - interval '5 seconds'))
+INSERT INTO channel_mark (operation_id, channel, route, inbound_at)
+SELECT current_operation(), 'sms', $1, clock_timestamp()
+WHERE NOT EXISTS (SELECT FROM channel_mark m WHERE m.operation_id = current_operation()
+                  AND m.channel = 'sms' AND m.route = $1)
+ON CONFLICT DO NOTHING
