@@ -82,6 +82,7 @@ describe('what is shown grows old', () => {
   test('while a branch is asked or waits, or a step is due', () => {
     const next = { act: 'up', due_at: '2026-11-23T10:00:00Z' } as const;
     expect(moves(tree([node('a')]))).toBe(false);
+    expect(moves(tree([]))).toBe(true);
     expect(moves(tree([node('a'), node('b', { state: 'asked' })]))).toBe(true);
     expect(moves(tree([node('a', { state: 'waiting' })]))).toBe(true);
     expect(moves(tree([node('a', { next })]))).toBe(true);

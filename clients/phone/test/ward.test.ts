@@ -13,7 +13,7 @@ import type {
 import { callsOf, sections } from '../src/state/calldown.ts';
 import { Ward } from '../src/state/ward.svelte.ts';
 import { Store, type Entry } from '../src/transport/store.ts';
-import { asksOf } from '../src/transport/ward.ts';
+import { asksOf, isSettled } from '../src/transport/ward.ts';
 
 const time = (minute: number) => `2026-11-23T09:${String(minute).padStart(2, '0')}:00Z`;
 
@@ -143,6 +143,13 @@ test('she is asked only for branches that wait for her', () => {
   expect(asksOf({ alert_id: 'A', nodes } as AlertTree, true, 'W1')).toEqual([
     { alert_id: 'A', exercise: true, label: 'mine', opens_at: time(4) },
   ]);
+});
+
+test('an alert is asked about until all its branches are open, also before it has any', () => {
+  const tree = (...nodes: AlertNode[]) => ({ alert_id: 'A', nodes }) as AlertTree;
+  expect(isSettled(tree())).toBe(false);
+  expect(isSettled(tree(node('a', 'open', null), node('b', 'waiting', null)))).toBe(false);
+  expect(isSettled(tree(node('a', 'open', null), node('b', 'skipped', null)))).toBe(true);
 });
 
 describe('the branch on this phone', () => {

@@ -53,11 +53,15 @@ export function stateCounts(nodes: AlertNode[]): StateCounts {
   return counts;
 }
 
-/** Whether something will still happen by itself, so that what is shown grows old. */
-export function moves(tree: AlertTree): boolean {
-  return tree.nodes.some(
+/**
+ * Whether something will still happen by itself, so that what is shown grows old. A tree without
+ * nodes may not have begun yet.
+ */
+export function moves({ nodes }: AlertTree): boolean {
+  const due = nodes.some(
     ({ state, next }) => next !== null || state === 'asked' || state === 'waiting',
   );
+  return due || nodes.length === 0;
 }
 
 /** What is left of the time until `at`, in seconds by the server's clock; never below 0. */

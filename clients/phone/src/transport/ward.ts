@@ -33,9 +33,14 @@ export async function readAsks(
     const params = { path: { alert_id: id } };
     const tree = await read<AlertTree>(api.GET('/v1/alerts/{alert_id}/tree', { params }));
     asks.push(...asksOf(tree, exercise, ref));
-    if (!tree.nodes.some(({ state }) => state === 'asked' || state === 'waiting')) settled.add(id);
+    if (isSettled(tree)) settled.add(id);
   }
   return asks;
+}
+
+/** Whether nobody will be asked (any more). A tree without nodes has not begun yet. */
+export function isSettled({ nodes }: AlertTree): boolean {
+  return nodes.length > 0 && nodes.every(({ state }) => state === 'open' || state === 'skipped');
 }
 
 export function asksOf(tree: AlertTree, exercise: boolean, ref: string): Ask[] {
