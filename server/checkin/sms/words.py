@@ -13,12 +13,12 @@ SAFE = frozenset({
     "安全", "平安",
 })  # fmt: skip
 HELP = frozenset({
-    "help", "sos", "mayday", "danger", "injured", "hurt",
-    "aide", "secours", "blesse", "blessee",
-    "ayuda", "socorro", "auxilio", "herido", "herida",
-    "مساعده", "ساعدوني", "نجده", "النجده", "مصاب", "مصابه",
-    "помогите", "помощь", "спасите", "сос", "ранен", "ранена",
-    "求助", "救命", "求救", "帮助", "需要帮助", "受伤",
+    "help", "sos", "mayday", "panic", "emergency", "danger", "injured", "hurt",
+    "aide", "secours", "panique", "urgence", "blesse", "blessee",
+    "ayuda", "socorro", "auxilio", "panico", "emergencia", "herido", "herida",
+    "مساعده", "ساعدوني", "طواري", "خطر", "نجده", "النجده", "مصاب", "مصابه",
+    "помогите", "помощь", "паника", "опасность", "спасите", "сос", "ранен", "ранена",
+    "求助", "救命", "紧急", "危险", "求救", "帮助", "需要帮助", "受伤",
 })  # fmt: skip
 AWAY = frozenset({
     "away",
