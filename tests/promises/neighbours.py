@@ -47,6 +47,7 @@ NEUTRAL = {
     "now",
     "unverified",
     "open",
+    "kind",
 }  # query parameters that name nothing
 STREAM = "GET /v1/stream"
 # Of these the name in the path is each operation's own to give: the other's would be made as ours.

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from tests.promises.neighbours import Land
 
 LATER = "2099-01-01T00:00:00Z"
+NEUTRAL = {  # fields of bodies that name nobody and nothing on record
+    "at", "callsigns", "contacts", "dark_after_h", "due_at", "grace_s", "interval_s", "route",
+    "vehicle", "weekdays", "window_s",
+}  # fmt: skip
 
 
 async def begin(land: "Land") -> None:
@@ -36,8 +40,9 @@ def bodies(own: "Land", other: "Land") -> dict[str, list[tuple[str, Any]]]:
         "POST /v1/watches": [
             ("refused", {**new(), **journey, "for": f"{mark}P3"}),
             ("own", {**journey, "id": names["watch"], "for": f"{own.mark}P3"}),
+            ("own", {**new(), **journey, "for": f"{own.mark}P3", "companions": [f"{mark}P2"]}),
         ],
-        "POST /v1/watches/{watch_id}/done": [("own", {"id": names["word"]})],
+        "POST /v1/watches/{watch_id}/done": [("own", {"id": names["watch"]})],
         "POST /v1/watches/{watch_id}/extend": [("own", {"id": names["word"], "due_at": LATER})],
         "POST /v1/curfews": [
             ("refused", {**new(), **curfew, "area": f"{mark}N"}),
