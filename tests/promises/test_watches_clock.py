@@ -46,9 +46,9 @@ uvloop.run(run_worker(Settings(), sys.argv[1]))
 INSERT = """
     INSERT INTO watch (operation_id, watch_id, kind, person_id, counts_from, due_at, grace_s,
                        turn_at, said_at, created_by)
-    SELECT current_operation(), gen_random_uuid(), 'journey', $4, clock_timestamp(), t.due, $3,
-           t.due + $3 * interval '1 second', clock_timestamp(), 'test'
-    FROM (SELECT clock_timestamp() + $2 * interval '1 second' AS due
+    SELECT current_operation(), gen_random_uuid(), 'journey', $4, clock_timestamp(), t.due, $3::int,
+           t.due + $3::int * interval '1 second', clock_timestamp(), 'test'
+    FROM (SELECT clock_timestamp() + $2::float8 * interval '1 second' AS due
           FROM generate_series(1, $1::int)) t
     RETURNING watch_id
 """
@@ -121,7 +121,7 @@ async def place(dsn: str, folder: Path) -> AsyncIterator[Place]:
     finally:
         for worker in made.workers:
             worker.kill()
-            worker.wait(10)
+            worker.communicate(timeout=10)
         await own.close()
 
 
@@ -216,8 +216,8 @@ async def test_a_curfew_comes_once_on_the_nights_that_clocks_are_changed(
     """The database says when it is; each look of that night is a minute later."""
     async with place(database, tmp_path) as own:
         await own.sql("UPDATE operation SET timezone = $1", zone)
-        day = "SELECT (($1::text::timestamptz AT TIME ZONE $2) + interval '1 hour')::date::text"
-        [today] = await own.sql(day, now, zone)
+        day = "SELECT ($1::text::timestamptz AT TIME ZONE $2)::date::text"
+        [today] = await own.sql(day, due, zone)
         await own.sql(CURFEW, wall, today[0])
         await own.sql("UPDATE curfew SET last_day = $1::text::date - 1", today[0])
         for minute in range(0, 180, 20):
