@@ -1,6 +1,8 @@
 """What a watch does next: its laws over any order of words and looks, and wall times of curfews."""
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -244,6 +246,13 @@ def test_only_on_its_days_and_yesterdays_at_most_is_made_up_for() -> None:
     assert not list(rules.curfews_due(wall, [1, 4, 5], window, zone, long_ago, now))
     new = rules.last_day_before(wall, zone, now)
     assert not list(rules.curfews_due(wall, range(1, 8), window, zone, new, now))
+
+
+def test_the_drawn_states_are_the_real_ones() -> None:
+    text = (Path(__file__).parents[2] / "docs/watches.md").read_text("utf-8")
+    drawn = re.findall(r"^    (\w+) --> (\w+) : (\w+)$", text, re.MULTILINE)
+    steps = [(a, b, verb) for verb, own in rules.TRANSITIONS.items() for a, b in own.items()]
+    assert sorted(drawn) == sorted(steps)
 
 
 def test_a_reminder_leaves_time_to_act() -> None:

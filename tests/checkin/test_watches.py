@@ -4,12 +4,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from server.auth import Scope
-from server.checkin.watches import words
+from server.checkin.watches import looker, words
 from server.checkin.watches.board import Faces
 from server.stream import Event
 from tests.checkin.watching import watch, watching
 from tests.support.http import Caller
+from tests.support.seed import station
 
 REMIND, MISSED, LEADERS, ABOVE = range(4)
 LEFT = "SELECT state FROM delivery WHERE purpose = 'watch' ORDER BY queued_at"
@@ -314,3 +317,51 @@ async def test_bad_watches_are_refused_by_field(database: str) -> None:
             if path:
                 assert refused.json()["errors"][0]["path"] == path
         assert not await w.sql("SELECT FROM watch")
+
+
+async def test_an_operation_that_fails_holds_up_no_other(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watching(database) as w:
+        other = await station(w.here.api.db, 5, code="LATER")
+        key = (await w.begin(await w.phone(0)))["id"]
+        await w.here.api.db.fetch(
+            other.operation_id,
+            "INSERT INTO watch (operation_id, watch_id, kind, person_id, counts_from, due_at,"
+            " grace_s, turn_at, said_at, created_by) VALUES (current_operation(),"
+            " gen_random_uuid(), 'journey', $1, now(), now(), 0, now(), now(), 'test')",
+            other.people[0],
+        )
+        look = looker.look
+
+        async def failing(db: Any, operation_id: int, texted: Any) -> int:
+            if operation_id == w.operation_id:
+                raise ArithmeticError
+            return await look(db, operation_id, texted)
+
+        monkeypatch.setattr(looker, "look", failing)
+        await w.pass_s(7200)
+        with pytest.raises(ArithmeticError):
+            await w.looker.turn()
+        state = "SELECT state FROM watch"
+        [row] = await w.here.api.db.fetch(other.operation_id, state)
+        assert row["state"] == "overdue"
+        assert await w.state(key) == "running"
+        monkeypatch.undo()
+        await w.look()
+        assert await w.state(key) == "overdue"
+
+
+async def test_a_warden_of_many_is_told_once_and_each_of_them_of_her_own(database: str) -> None:
+    async with watching(database, people=40) as w:
+        here = [n for n in range(40) if await w.area_id(n) == await w.area_id(0)]
+        await w.tree(top=1, warden=2, alternate=3, area_of=0)
+        for n in (0, 2):
+            await w.phone(n)
+        desk = await w.here.operator()
+        for n in (0, *here):
+            await w.begin(desk, **{"for": f"P{n + 1}"})
+        await w.after(3700)
+        told = await w.told()
+        assert told.count((2, "fcm", LEADERS)) == 1
+        assert told.count((0, "fcm", MISSED)) == 2, "she has two, and ending one leaves the other"

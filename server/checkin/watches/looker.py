@@ -6,7 +6,7 @@ A worker that dies leaves a whole batch or none of it; two never hold the same w
 due while nobody looked is done at the next look, once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from server import stream
+from server import log, stream
 from server.checkin.watches import rules, store, words
 from server.checkin.watches.rules import Turn, Watch
 from server.checkin.watches.store import SQL, Line, New
 from server.db import Database, retried
 
+LOGGER = log.get("watches")
 BATCH = 500
 CURFEWS_S = 15.0
 
@@ -37,15 +38,37 @@ class Looker:
         """One batch of each operation that has something due. True if there may be more."""
         async with self._db.connection() as con:
             due = [r[0] for r in await con.fetch(SQL.operations_due)]
-        sizes = [await look(self._db, operation_id, self._texted) for operation_id in due]
+        sizes: list[int] = []
+
+        async def one(operation_id: int) -> None:
+            sizes.append(await look(self._db, operation_id, self._texted))
+
+        await _each(due, one)
         return BATCH in sizes
 
     async def curfews(self) -> None:
         """Makes the watches of the curfews that begin to count."""
         async with self._db.connection() as con:
             found = [r[0] for r in await con.fetch(SQL.operations_with_curfews)]
-        for operation_id in found:
+
+        async def one(operation_id: int) -> None:
             await expand(self._db, operation_id)
+
+        await _each(found, one)
+
+
+async def _each(operations: Sequence[int], work: Callable[[int], Awaitable[None]]) -> None:
+    """Does something for each operation; one in which it fails holds up no other. Raises the last
+    failure when all have had their turn."""
+    failed: Exception | None = None
+    for operation_id in operations:
+        try:
+            await work(operation_id)
+        except Exception as error:
+            LOGGER.exception("look_failed", operation=operation_id)
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 @retried

@@ -106,7 +106,8 @@ WHERE operation_id = current_operation() AND person_id = ANY ($1::int[])
 
 -- name: tell
 -- A word about watches to some people, each with her own line: by push to every live address, and
--- by text where $6 or where there is no such address. Nobody has two of one kind waiting.
+-- by text where $6 or where there is no such address. Of one watch nobody has two of one kind
+-- waiting, and who leads has none of two watches: her list shows them all.
 INSERT INTO delivery (operation_id, delivery_id, person_id, channel, endpoint, round, lane, purpose,
                       line, watch_id, expires_at)
 SELECT current_operation(), uuidv7(), w.person_id, w.channel, w.endpoint, $4, $5, 'watch',
@@ -129,7 +130,8 @@ FROM (
 WHERE NOT EXISTS (
   SELECT FROM delivery x
   WHERE x.operation_id = current_operation() AND x.person_id = w.person_id
-    AND x.endpoint = w.endpoint AND x.purpose = 'watch' AND x.round = $4 AND x.state = 'queued')
+    AND x.endpoint = w.endpoint AND x.purpose = 'watch' AND x.round = $4 AND x.state = 'queued'
+    AND ($4 > 1 OR x.watch_id = w.watch_id))
 ORDER BY w.person_id
 
 -- name: tell_desk

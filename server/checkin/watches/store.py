@@ -130,13 +130,14 @@ async def record(con: Any, turns: Sequence[tuple[Watch, Turn]], actor: str = "sy
 async def tell(
     con: Any, lines: Iterable[Line], kind: int, texted: Sequence[str], within: timedelta = _HOUR
 ) -> None:
-    """Queues words to people, one each. A reminder goes by text only to who has no push; all else
-    by both. `within`: never sent later."""
-    by_person = {line.person_id: line for line in lines}
-    if not by_person:
+    """Queues words to people; to who leads only one of all these watches. A reminder goes by text
+    only to who has no push; all else by both. `within`: never sent later."""
+    own = {(line.person_id, None if kind > MISSED else line.watch_id): line for line in lines}
+    if not own:
         return
-    rows = await con.fetch(SQL.languages, sorted(by_person))
-    told = [(by_person[r["person_id"]], r["language"]) for r in rows]
+    rows = await con.fetch(SQL.languages, sorted({person_id for person_id, _ in own}))
+    spoken = {r["person_id"]: r["language"] for r in rows}
+    told = [(line, spoken.get(line.person_id)) for line in own.values()]
     await con.execute(
         SQL.tell,
         [line.watch_id for line, _ in told],
