@@ -28,6 +28,7 @@ from loadtests.rows import (
     rollcall,
     roster,
     sizes,
+    watches,
 )
 from server import log
 from server.embedded import EmbeddedPostgres
@@ -44,6 +45,7 @@ ROWS: list[tuple[tuple[str, ...], Row]] = [
     (("claim_vs_pgqueuer",), claims.measure),
     (("claim_p99_flat",), queue.under_a_long_read),
     (("recipients_flat", "recipients_50k_seconds"), queue.over_size),
+    (("watches_10k_seconds",), watches.measure),
     (("sse_vs_raw",), fanout.measure),
     (("phone_app_gzip_kb",), sizes.measure),
 ]

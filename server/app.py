@@ -22,6 +22,8 @@ import server.checkin.board
 import server.checkin.routes
 import server.checkin.sms.board
 import server.checkin.sms.routes
+import server.checkin.watches.board
+import server.checkin.watches.routes
 import server.hub
 import server.people.routes
 import server.people.tree.board
@@ -57,6 +59,7 @@ class Api:
             *server.alerts.board.kinds(self.db),
             *server.people.tree.board.kinds(),
             *server.checkin.sms.board.Faces(self.db).kinds(),
+            *server.checkin.watches.board.Faces(self.db).kinds(),
         ]
         self.hub = Hub(self.db, kinds)
         self.collector = Collector(self.db, self.hub.wake)
@@ -67,6 +70,7 @@ class Api:
             *server.checkin.sms.routes.endpoints(
                 self.db, routes, settings.public_url, self.hub.wake
             ),
+            *server.checkin.watches.routes.endpoints(self.db, self.hub.wake),
             *server.people.routes.endpoints(self.db, self.auth, settings, vault),
             *server.alerts.routes.endpoints(self.db, self.auth, settings),
             *server.hub.endpoints(self.hub, self.auth),

@@ -15,6 +15,7 @@ from server.alerts.health.pulse import EVERY_S as PULSE_S
 from server.alerts.health.pulse import Pulse
 from server.checkin.sms.store import drop_old_codes
 from server.checkin.sms.understanding import Understanding
+from server.checkin.watches.looker import CURFEWS_S, Looker
 from server.config import Settings
 from server.db import Database
 from server.jobs import Runner
@@ -42,7 +43,9 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     senders = await sender.open_senders(database, settings, meter)
     pulse = Pulse(database, [c for s in senders for c in s.channels], meter)
     names = [f"jobs {n}" for n in range(RUNNERS)]
-    turns = [(name, runner.turn) for name in names] + [("texts in", texts.turn)]
+    looker = Looker(database, served(settings))
+    turns = [(name, runner.turn) for name in names]
+    turns += [("texts in", texts.turn), ("watches", looker.turn)]
     supervisor.on_stop("stop claiming", partial(_each, [s.stop_claiming for s in senders]), 1)
     supervisor.on_stop("give back jobs", partial(supervisor.end, *dict(turns)), 3)
     supervisor.on_stop("finish what was claimed", partial(_each, [s.finish for s in senders]), 6)
@@ -53,6 +56,7 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
         supervisor.run(f"deliveries by {own.ways}", own.run())
     codes = every("drop old codes", TRIM_S, partial(drop_old_codes, database))
     supervisor.run("drop old codes", codes)
+    supervisor.run("curfews", every("curfews", CURFEWS_S, looker.curfews))
     late = every("stop late replies", LATE_S, partial(stop_late, database))
     supervisor.run("stop late replies", late)
     supervisor.run("sign of life", every("sign of life", PULSE_S, pulse.beat))

@@ -196,8 +196,25 @@ class BranchOut(msgspec.Struct, frozen=True):
     members: int
 
 
+class SelfWatch(msgspec.Struct, frozen=True):
+    """A watch of the caller's own that has not ended."""
+
+    id: UUID
+    kind: str
+    state: str
+    due_at: datetime
+    grace_s: int
+    interval_s: int | None
+    round: int
+    late: bool
+    reminded_at: datetime | None
+    overdue_at: datetime | None
+    note: str | None
+
+
 class SelfOut(msgspec.Struct, frozen=True):
-    """All a phone needs to show. `watch` and `panic` are null while there is none."""
+    """All a phone needs to show. `watch` is the one of `watches` that is due first; it and
+    `panic` are null while there is none."""
 
     person: SelfPerson
     operation: OperationOut
@@ -205,7 +222,8 @@ class SelfOut(msgspec.Struct, frozen=True):
     alerts: list[SelfAlert]
     branch: BranchOut | None
     server_time: datetime
-    watch: None = None
+    watches: list[SelfWatch]
+    watch: SelfWatch | None = None
     panic: None = None
 
 

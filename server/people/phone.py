@@ -35,6 +35,8 @@ async def view(db: Database, who: Principal) -> SelfOut:
         alerts = await store.open_alerts(con, me.person_id)
         answers = await _answers(con, alerts, [me.person_id, *(r.person_id for r in family)])
         branch = await store.branch(con, me.person_id)
+        rows = await con.fetch(SQL.own_watches, me.person_id)
+    watches = [messages.SelfWatch(**row) for row in rows]
     return SelfOut(
         person=_person(me),
         operation=OperationOut(me.operation, me.operation_name, me.timezone),
@@ -42,6 +44,8 @@ async def view(db: Database, who: Principal) -> SelfOut:
         alerts=[_alert(a, me, family, answers) for a in alerts],
         branch=None if branch is None else BranchOut(branch.node, branch.label, branch.members),
         server_time=me.now,
+        watches=watches,
+        watch=watches[0] if watches else None,
     )
 
 

@@ -300,6 +300,14 @@ WHERE ap.operation_id = current_operation() AND ap.person_id = $1 AND a.state = 
   AND (a.expires_at IS NULL OR a.expires_at > clock_timestamp())
 ORDER BY a.opened_at DESC, a.alert_id
 
+-- name: own_watches
+-- The watches of a person that have not ended, by their deadline.
+SELECT w.watch_id AS id, w.kind, w.state, w.due_at, w.grace_s, w.interval_s, w.round, w.late,
+       w.reminded_at, w.overdue_at, w.note
+FROM watch w
+WHERE w.operation_id = current_operation() AND w.person_id = $1 AND w.ended_at IS NULL
+ORDER BY w.due_at, w.watch_id LIMIT 100
+
 -- name: answers
 -- The latest answers of some people in some alerts; people who have not answered are silent.
 SELECT ap.alert_id, ap.person_id, ap.status, ap.event_at, ap.received_at

@@ -32,6 +32,7 @@ from server.people import importing, operations
 from server.texting import SmsRoute
 from server.vault import open_vault
 from tests.people.roster import write
+from tests.promises import their_watches
 from tests.support.http import settings
 from tests.support.texts import App
 
@@ -46,6 +47,7 @@ NEUTRAL = {
     "now",
     "unverified",
     "open",
+    "kind",
 }  # query parameters that name nothing
 STREAM = "GET /v1/stream"
 # Of these the name in the path is each operation's own to give: the other's would be made as ours.
@@ -209,6 +211,7 @@ async def _roll_call(land: Land, database: db.Database) -> None:
     names["cursor"] = httpx.URL(page["next"]).params["cursor"]
     await _texts_in(land, database)
     await _ways(land, database)
+    await their_watches.begin(land)
     await report_safe(land, names["checkin"])
 
 
@@ -307,6 +310,10 @@ def in_path(land: Land) -> dict[str, str]:
         "severity": "routine",
         "presence_id": names["presence"],
         "help_id": names["help"],
+        "watch_id": names["watch"],
+        "curfew_id": names["curfew"],
+        "roll_id": names["roll"],
+        "code": f"{land.mark}N",
     }
 
 
@@ -366,6 +373,7 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
         ],
         "PUT /v1/self/push": [("own", push)],
         **of_tree(own, mark),
+        **their_watches.bodies(own, other),
         "POST /v1/sessions": [("own", {"token": mine["token"]})],
         "POST /v1/receipts": [("refused", {"items": [receipt(names["delivery"])]})],
         "POST /v1/checkins": [

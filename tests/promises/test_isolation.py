@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from server import db
+from tests.promises import their_watches
 from tests.promises.neighbours import (
     STREAM,
     TABLES,
@@ -46,7 +47,7 @@ NEUTRAL = {
     "channels_after_s", "email", "endpoint", "escalation", "exercise", "expires_at", "from", "keys",
     "kind", "language", "lat", "location", "lock_screen", "lon", "mode", "note", "outcome",
     "p256dh", "printed", "quiet", "sent_at", "severity", "sms_text", "status", "subscription",
-    "title", "until", "up_after_s", "warden_after_s",
+    "title", "until", "up_after_s", "warden_after_s", *their_watches.NEUTRAL,
 }  # fmt: skip
 # An operation's own number can't be written at all.
 DENIED = (asyncpg.InsufficientPrivilegeError, asyncpg.GeneratedAlwaysError)

@@ -12,6 +12,9 @@ import msgspec
 Kind = Literal["accepted", "endpoint_dead", "permanent", "transient", "unknown", "held"]
 
 
+_PAGES = {"ask": "branch", "chase": "branch", "watch": "watch"}  # of the app, by purpose
+
+
 class Push(msgspec.Struct, frozen=True):
     """One message to one endpoint. `line` is what was written for it: for the lock screen, or as
     the text. `address` is a token, a subscription or a number. `purpose` as of deliveries."""
@@ -37,7 +40,7 @@ class Push(msgspec.Struct, frozen=True):
     def ids(self) -> dict[str, str]:
         """What a push carries: opaque ids, and which of the app's pages is meant."""
         return {
-            "kind": "branch" if self.purpose in ("ask", "chase") else "alert",
+            "kind": _PAGES.get(self.purpose, "alert"),
             "alert_id": str(self.thread if self.alert_id is None else self.alert_id),
             "delivery_id": str(self.delivery_id),
             "exercise": "1" if self.exercise else "0",
