@@ -255,6 +255,17 @@ def test_the_drawn_states_are_the_real_ones() -> None:
     assert sorted(drawn) == sorted(steps)
 
 
+def test_what_is_left_lying_is_looked_at_more_seldom_but_never_forgotten() -> None:
+    watch = rules.look(fresh("journey"), START + DAY, None).watch
+    now, waits = START + DAY, set()
+    for _ in range(200):
+        assert watch.turn_at is not None
+        waits.add(watch.turn_at - now)
+        now = watch.turn_at
+        watch = rules.look(watch, now, None).watch
+    assert (min(waits), max(waits)) == (rules.LOOK_AGAIN, rules.SELDOM)
+
+
 def test_a_reminder_leaves_time_to_act() -> None:
     assert rules.lead(timedelta(hours=5)) == timedelta(minutes=10)
     assert rules.lead(timedelta(minutes=20)) == timedelta(minutes=5)

@@ -13,6 +13,7 @@ LEAD = timedelta(minutes=10)  # how long before its deadline a watch reminds, at
 SHORTEST_LEAD = timedelta(seconds=30)
 STEP = timedelta(minutes=5)  # from the warden to the node above, from there to the duty desk
 LOOK_AGAIN = timedelta(minutes=1)  # at an overdue watch: has its person reported since?
+SELDOM = timedelta(minutes=10)  # at one that was left lying for hours
 DESK = 3  # the last step
 DAY = timedelta(days=1)
 ENDED = frozenset({"done", "cancelled"})
@@ -136,12 +137,13 @@ def _miss(watch: Watch, now: datetime) -> Turn:
 
 
 def _pass_up(watch: Watch, now: datetime, *, above: bool) -> Turn:
-    """Looked at each minute, told a step further up each five."""
+    """Looked at each minute, more seldom when it is old; told a step further up each five."""
     since = watch.overdue_at or now
+    turn_at = now + min(SELDOM, max(LOOK_AGAIN, (now - since) / 20))
     if watch.step >= DESK or now < since + STEP * watch.step:
-        return Turn(msgspec.structs.replace(watch, turn_at=now + LOOK_AGAIN))
+        return Turn(msgspec.structs.replace(watch, turn_at=turn_at))
     step = 2 if watch.step < 2 and above else DESK
-    new = msgspec.structs.replace(watch, step=step, turn_at=now + LOOK_AGAIN)
+    new = msgspec.structs.replace(watch, step=step, turn_at=turn_at)
     what = "passed_up" if step == 2 else "desk"
     return Turn(new, (Fact(what, watch.round),), tell=step)
 
