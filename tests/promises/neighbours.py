@@ -313,7 +313,7 @@ def in_path(land: Land) -> dict[str, str]:
         "watch_id": names["watch"],
         "curfew_id": names["curfew"],
         "roll_id": names["roll"],
-        "code": f"{land.mark}N",
+        "area": f"{land.mark}N",
     }
 
 

@@ -56,5 +56,5 @@ def bodies(own: "Land", other: "Land") -> dict[str, list[tuple[str, Any]]]:
             ("refused", {"ref": f"{mark}sign"}),
             ("own", {"ref": f"{own.mark}sign"}),
         ],
-        "PUT /v1/areas/{code}/risk": [("own", {"dark_after_h": 3})],
+        "PUT /v1/areas/{area}/risk": [("own", {"dark_after_h": 3})],
     }

@@ -186,7 +186,7 @@ class Watches:
     async def set_risk(self, call: Call) -> Reply:
         """An area is one of risk, or no more."""
         scope = await call.auth.scope(call.me)
-        await desk.set_risk(self._db, call.me, scope, call.path["code"], call.body.dark_after_h)
+        await desk.set_risk(self._db, call.me, scope, call.path["area"], call.body.dark_after_h)
         return Reply(204)
 
     async def dark(self, call: Call) -> Reply:
@@ -319,7 +319,7 @@ def _of_desks(room: Watches) -> list[Endpoint]:
         ),
         Endpoint(
             "PUT",
-            "/v1/areas/{code}/risk",
+            "/v1/areas/{area}/risk",
             room.set_risk,
             "Flag an area as one of risk, or no more",
             "watch.steer",
