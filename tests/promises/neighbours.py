@@ -48,6 +48,7 @@ NEUTRAL = {
     "unverified",
     "open",
     "kind",
+    "reason",
 }  # query parameters that name nothing
 STREAM = "GET /v1/stream"
 # Of these the name in the path is each operation's own to give: the other's would be made as ours.
@@ -210,6 +211,7 @@ async def _roll_call(land: Land, database: db.Database) -> None:
     page = await call("admin", "GET", "/v1/people?limit=1")
     names["cursor"] = httpx.URL(page["next"]).params["cursor"]
     await _texts_in(land, database)
+    await _panics(land, runner)
     await _ways(land, database)
     await their_watches.begin(land)
     await report_safe(land, names["checkin"])
@@ -252,6 +254,21 @@ async def _ways(land: Land, database: db.Database) -> None:
     await alarms.look(database, land.operation_id, False)
 
 
+async def _panics(land: Land, runner: jobs.Runner) -> None:
+    """One that is open, with all that hangs on it, and a PIN; the phone presses for nobody else."""
+    names, call = land.names, land.call
+    names |= {"panic": str(uuid4()), "position": str(uuid4())}
+    await call("phone", "PUT", "/v1/self/pin", PINS)
+    spot = {"lat": len(land.mark) + 0.13579, "lon": 36.24681}
+    press = {"id": names["panic"], "at": datetime.now(UTC).isoformat(), "location": spot}
+    await call("phone", "POST", "/v1/panics", press)
+    await call("admin", "GET", f"/v1/panics/{names['panic']}?reason=review")
+    await call("admin", "POST", f"/v1/panics/{names['panic']}/acknowledge")
+    names["desk"] = (await call("admin", "GET", "/v1/sessions"))["operator"]["id"]
+    while await runner.turn():
+        pass
+
+
 async def report_safe(land: Land, checkin_id: str | None = None) -> None:
     """A report that every caller of the operation may see."""
     place = {"lat": len(land.mark) + 0.24681, "lon": 36.13579}
@@ -264,6 +281,10 @@ POLICY = {
     "answer_s": 60,
 }  # fmt: skip
 ALERT = {"kind": "rollcall", "audience": {"all": True}, "exercise": False}
+
+
+PINS = {"pin": "4711", "duress_pin": "8020"}
+ENDED = {"outcome": "helped", "note": "n"}
 
 
 def texts(mark: str) -> dict[str, str]:
@@ -314,6 +335,7 @@ def in_path(land: Land) -> dict[str, str]:
         "curfew_id": names["curfew"],
         "roll_id": names["roll"],
         "code": f"{land.mark}N",
+        "panic_id": names["panic"],
     }
 
 
@@ -374,6 +396,7 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
         "PUT /v1/self/push": [("own", push)],
         **of_tree(own, mark),
         **their_watches.bodies(own, other),
+        **of_panics(own, other),
         "POST /v1/sessions": [("own", {"token": mine["token"]})],
         "POST /v1/receipts": [("refused", {"items": [receipt(names["delivery"])]})],
         "POST /v1/checkins": [
@@ -397,6 +420,27 @@ def of_people(own: Land, mark: str) -> dict[str, list[tuple[str, Any]]]:
             ("own", {"ref": f"{mark}P2", **person, "phones": [f"+25471{len(mark)}00002"]}),
         ],
         "POST /v1/people/{ref}/merge": [("refused", {"into": f"{mark}P2"})],
+    }
+
+
+def of_panics(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
+    """Bodies of the calls about panics. A press is never refused: what is another's is left out."""
+    at, names, mark = datetime.now(UTC).isoformat(), other.names, other.mark
+    spot = {"id": names["position"], "at": at, "lat": 1.5, "lon": 36.5, "accuracy": 5}
+    return {
+        "POST /v1/panics": [
+            ("own", {"id": str(uuid4()), "at": at, "covert": False, "for": f"{mark}P3"}),
+            ("own", {"id": names["panic"], "at": at}),
+        ],
+        "POST /v1/panics/{panic_id}/hand-over": [
+            ("refused", {"operator": names["desk"]}),
+            ("own", {"operator": own.names["desk"]}),
+        ],
+        "POST /v1/panics/{panic_id}/resolve": [("own", ENDED)],
+        "POST /v1/panics/{panic_id}/close": [("own", ENDED)],
+        "POST /v1/panics/{panic_id}/positions": [("own", {"items": [spot]})],
+        "POST /v1/panics/{panic_id}/cancel": [("own", {"pin": PINS["pin"]})],
+        "PUT /v1/self/pin": [("own", {**PINS, "old_pin": PINS["pin"]})],
     }
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+_PAGES = {"ask": "branch", "chase": "branch", "panic": "panic"}  # purpose -> page of the app
 Kind = Literal["accepted", "endpoint_dead", "permanent", "transient", "unknown", "held"]
 
 
