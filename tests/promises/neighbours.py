@@ -33,6 +33,7 @@ from server.texting import SmsRoute
 from server.vault import open_vault
 from tests.people.roster import write
 from tests.promises import their_watches
+from tests.promises.pressed import PINS, of_panics
 from tests.support.http import settings
 from tests.support.texts import App
 
@@ -283,10 +284,6 @@ POLICY = {
 ALERT = {"kind": "rollcall", "audience": {"all": True}, "exercise": False}
 
 
-PINS = {"pin": "4711", "duress_pin": "8020"}
-ENDED = {"outcome": "helped", "note": "n"}
-
-
 def texts(mark: str) -> dict[str, str]:
     return {key: f"{mark}{key}" for key in ("title", "body", "lock_screen", "sms_text")}
 
@@ -396,7 +393,7 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
         "PUT /v1/self/push": [("own", push)],
         **of_tree(own, mark),
         **their_watches.bodies(own, other),
-        **of_panics(own, other),
+        **of_panics(own.names, names, mark),
         "POST /v1/sessions": [("own", {"token": mine["token"]})],
         "POST /v1/receipts": [("refused", {"items": [receipt(names["delivery"])]})],
         "POST /v1/checkins": [
@@ -420,27 +417,6 @@ def of_people(own: Land, mark: str) -> dict[str, list[tuple[str, Any]]]:
             ("own", {"ref": f"{mark}P2", **person, "phones": [f"+25471{len(mark)}00002"]}),
         ],
         "POST /v1/people/{ref}/merge": [("refused", {"into": f"{mark}P2"})],
-    }
-
-
-def of_panics(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
-    """Bodies of the calls about panics. A press is never refused: what is another's is left out."""
-    at, names, mark = datetime.now(UTC).isoformat(), other.names, other.mark
-    spot = {"id": names["position"], "at": at, "lat": 1.5, "lon": 36.5, "accuracy": 5}
-    return {
-        "POST /v1/panics": [
-            ("own", {"id": str(uuid4()), "at": at, "covert": False, "for": f"{mark}P3"}),
-            ("own", {"id": names["panic"], "at": at}),
-        ],
-        "POST /v1/panics/{panic_id}/hand-over": [
-            ("refused", {"operator": names["desk"]}),
-            ("own", {"operator": own.names["desk"]}),
-        ],
-        "POST /v1/panics/{panic_id}/resolve": [("own", ENDED)],
-        "POST /v1/panics/{panic_id}/close": [("own", ENDED)],
-        "POST /v1/panics/{panic_id}/positions": [("own", {"items": [spot]})],
-        "POST /v1/panics/{panic_id}/cancel": [("own", {"pin": PINS["pin"]})],
-        "PUT /v1/self/pin": [("own", {**PINS, "old_pin": PINS["pin"]})],
     }
 
 

@@ -144,7 +144,7 @@ class _Pressing:
         covert = caller.duress or all(p.covert for p in presses)
         if found is None:
             kind, was, told = Kind(covert, caller.duress, caller.verified), None, True
-            await self._raise(presses[0], kind)
+            await self._raise(presses[0], kind, len(presses))
         else:
             was = found.kind
             opened = caller.source == "app" and not covert  # by her own phone alone
@@ -159,12 +159,12 @@ class _Pressing:
             await stream.append(self._con, [store.draft(panic_id, what)])
         return answers
 
-    async def _raise(self, one: Press, kind: Kind) -> None:
+    async def _raise(self, one: Press, kind: Kind, presses: int) -> None:
         """The panic itself, and the job that tells of it again."""
         caller, times = self._caller, self._times(one)
         after = rules.due_after(1)
         about = (caller.source, kind.covert, kind.duress, kind.verified, caller.actor)
-        stamps = (times.at, times.event_at, times.received_at, after)
+        stamps = (times.at, times.event_at, times.received_at, after, presses)
         await self._con.execute(SQL.insert_panic, one.press_id, caller.person_id, *about, *stamps)
         detail = {"source": caller.source, "battery": one.battery, "after": caller.after}
         said = {k: v for k, v in detail.items() if v is not None}

@@ -21,8 +21,9 @@ WHERE operation_id = current_operation() AND person_id = $1 AND duress = $2
 -- name: insert_panic
 -- Puts a panic on record.
 INSERT INTO panic (operation_id, panic_id, person_id, source, covert, duress, verified, raised_by,
-                   at, event_at, received_at, told_at, realert_at)
-VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::timestamptz, $10, $10 + $11::interval)
+                   at, event_at, received_at, told_at, realert_at, presses)
+VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::timestamptz, $10,
+        $10 + $11::interval, $12)
 
 -- name: join_panic
 -- Counts further presses. What is told openly once is open, what is vouched for once is vouched for.

@@ -9,6 +9,7 @@ from server.errors import Clash
 LIVE = frozenset({"open", "acknowledged"})
 SHOWN = LIVE | {"cancelled"}  # until a human has looked at it
 OVER = frozenset({"resolved", "closed"})
+ENDINGS = frozenset({"resolve", "close"})  # each finds done what the other has ended
 COUNTDOWN_S = 10.0  # from the press: taken back within it, it was probably a slip
 RISING_S = (60.0, 120.0, 180.0)  # after the press, while nobody has it
 THEN_EVERY_S = 120.0
@@ -53,7 +54,7 @@ def step(state: str, verb: str) -> str:
     after = TRANSITIONS[verb]
     if state in after:
         return after[state]
-    if state in after.values():
+    if state in after.values() or (verb in ENDINGS and state in OVER):
         return state
     if state == "cancelled":
         raise Clash("Its person took this panic back. Close it.", code="panic_over")
