@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import server.alerts.board
+import server.alerts.panics.board
+import server.alerts.panics.routes
 import server.alerts.routes
 import server.checkin.board
 import server.checkin.routes
@@ -57,6 +59,7 @@ class Api:
         kinds = [
             *server.checkin.board.Faces(self.db).kinds(),
             *server.alerts.board.kinds(self.db),
+            *server.alerts.panics.board.Board(self.db).kinds(),
             *server.people.tree.board.kinds(),
             *server.checkin.sms.board.Faces(self.db).kinds(),
             *server.checkin.watches.board.Faces(self.db).kinds(),
@@ -73,6 +76,7 @@ class Api:
             *server.checkin.watches.routes.endpoints(self.db, self.hub.wake),
             *server.people.routes.endpoints(self.db, self.auth, settings, vault),
             *server.alerts.routes.endpoints(self.db, self.auth, settings),
+            *server.alerts.panics.routes.endpoints(self.db, served(settings), self.hub.wake),
             *server.hub.endpoints(self.hub, self.auth),
             *System(self.db, settings, open_push_key(settings), self.document).endpoints(),
         ]

@@ -57,6 +57,11 @@ ALLOWED: dict[str, frozenset[str]] = {
     "delivery.read": _READERS,
     "unreached.read": _READERS | {"warden"},
     "inbound.read": _READERS,
+    "panic.raise": _STAFF | {"warden", "device"},
+    "panic.own": frozenset({"device"}),
+    "panic.read": _READERS | {"warden"},
+    "panic.steer": _STAFF,
+    "panic.export": _STAFF,
     "help.read": _READERS,
     "help.close": _STAFF,
     "watch.keep": _STAFF | {"warden", "device"},
@@ -95,15 +100,17 @@ class Principal(msgspec.Struct, frozen=True):
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """What part of an operation a caller sees. All three None: the whole of it.
+    """What part of an operation a caller sees. All of the first three None: the whole of it.
 
     areas: an area-scoped operator's area ids, with all below. nodes and people: a warden's
-    tree nodes and the person ids of her branch.
+    tree nodes and the person ids of her branch. silent: covert and duress panics are shown too,
+    to admins and operators of the whole operation.
     """
 
     areas: tuple[int, ...] | None = None
     nodes: tuple[int, ...] | None = None
     people: frozenset[int] | None = None
+    silent: bool = False
 
     @property
     def whole(self) -> bool:
@@ -164,7 +171,7 @@ class Authenticator:
         Raises Forbidden for a device whose person is no warden.
         """
         if who.kind != "device" and who.role != "warden" and who.area_id is None:
-            return Scope()
+            return Scope(silent=who.role in _STAFF)
         key = (who.operation_id, who.person_id, who.area_id)
         known = self._scopes.get(key)
         if known is not None and known[1] > time.monotonic():

@@ -78,6 +78,11 @@ class Batcher(Generic[Item, Outcome]):
             self._task = loop.create_task(self._drain(), name=self._name, context=Context())
         return await entry.future
 
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is waiting or under way."""
+        return self._task is None and not self._waiting
+
     async def idle(self) -> None:
         """Returns when nothing is waiting or under way."""
         while self._task is not None:

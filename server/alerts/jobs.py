@@ -6,6 +6,7 @@ from uuid import UUID
 from server.alerts import ending, opening
 from server.alerts.escalation import actions as escalation
 from server.alerts.members import merging
+from server.alerts.panics import jobs as panics
 from server.db import Database
 from server.jobs import Handler, Job
 
@@ -53,4 +54,5 @@ def handlers(database: Database, texted: Sequence[str] = ()) -> dict[str, Handle
         "alert.settle": own.settle,
         "alert.escalate": own.escalate,
         "person.refold": own.refold,
+        **panics.handlers(database, texted),
     }

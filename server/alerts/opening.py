@@ -19,6 +19,7 @@ from server.alerts import rules, store
 from server.alerts.deliveries import store as deliveries
 from server.alerts.escalation import actions as escalation
 from server.alerts.escalation.store import SQL as ESCALATION
+from server.alerts.panics.store import SQL as PANICS
 from server.alerts.store import SQL, Locked
 from server.db import Database, retried
 
@@ -88,6 +89,7 @@ async def open_prepared(db: Database, operation_id: int, alert_id: UUID) -> None
         if alert is None or alert.state != "preparing":
             return
         moved = await con.fetch(SQL.fold_meanwhile, alert_id, alert.counts_from)
+        moved += await con.fetch(PANICS.count_in_alert, alert_id)
         cells = await store.move_cells(con, alert_id, _deltas(moved))
         await con.execute(SQL.mark_open, alert_id, rules.step(alert.state, "open"))
         await escalation.enqueue(con, operation_id, alert_id, rules.SEVERITY_LANE[alert.severity])

@@ -212,6 +212,17 @@ class SelfWatch(msgspec.Struct, frozen=True):
     note: str | None
 
 
+class SelfPanic(msgspec.Struct, frozen=True):
+    """The caller's own panic while it lasts. `owner`: who has it, and only where that is so.
+    `covert`: this phone must look as if there were none."""
+
+    id: UUID
+    state: Literal["open", "acknowledged"]
+    owner: str | None
+    event_at: datetime
+    covert: bool
+
+
 class SelfOut(msgspec.Struct, frozen=True):
     """All a phone needs to show. `watch` is the one of `watches` that is due first; it and
     `panic` are null while there is none."""
@@ -224,7 +235,7 @@ class SelfOut(msgspec.Struct, frozen=True):
     server_time: datetime
     watches: list[SelfWatch]
     watch: SelfWatch | None = None
-    panic: None = None
+    panic: SelfPanic | None = None
 
 
 class AreaOut(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from server.people.messages import (
     OperationOut,
     SelfAlert,
     SelfOut,
+    SelfPanic,
     SelfPerson,
 )
 
@@ -36,6 +37,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         answers = await _answers(con, alerts, [me.person_id, *(r.person_id for r in family)])
         branch = await store.branch(con, me.person_id)
         rows = await con.fetch(SQL.own_watches, me.person_id)
+        panic = await con.fetchrow(SQL.own_panic, me.person_id, who.actor)
     watches = [messages.SelfWatch(**row) for row in rows]
     return SelfOut(
         person=_person(me),
@@ -46,6 +48,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         server_time=me.now,
         watches=watches,
         watch=watches[0] if watches else None,
+        panic=None if panic is None else SelfPanic(**panic),
     )
 
 

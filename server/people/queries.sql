@@ -370,3 +370,11 @@ SELECT count(DISTINCT p.person_id)::int FROM direct d CROSS JOIN LATERAL (
   WHERE f.operation_id = current_operation() AND f.sponsor_id = d.person_id
     AND f.merged_into IS NULL
   OFFSET 0) p
+
+-- name: own_panic
+-- A person's panic while it lasts; a covert one only to the phone it was raised by, one under duress
+-- to none.
+SELECT c.panic_id AS id, c.state, o.name AS owner, c.event_at, c.covert FROM panic c
+LEFT JOIN operator o ON o.operation_id = c.operation_id AND o.operator_id = c.owner_id
+WHERE c.operation_id = current_operation() AND c.person_id = $1 AND NOT c.duress
+  AND c.state IN ('open', 'acknowledged') AND (NOT c.covert OR c.raised_by = $2)

@@ -77,7 +77,8 @@ async def test_the_same_requests_show_it_to_its_own(both: Pair) -> None:
     theirs = both.theirs
     foreign = await both.foreign(both.ours, theirs)
     plan = list(cases(both.document, theirs, theirs))
-    plan.sort(key=lambda c: any(word in c.text or word in c.route for word in ENDS))
+    last = "DELETE /v1/self"  # its phones have something to end, too
+    plan.sort(key=lambda c: (c.route == last, any(w in c.text or w in c.route for w in ENDS)))
     shown, served = Counter[str](), Counter[str]()
     for case in plan:
         for who in theirs.callers:

@@ -12,7 +12,12 @@ import msgspec
 Kind = Literal["accepted", "endpoint_dead", "permanent", "transient", "unknown", "held"]
 
 
-_PAGES = {"ask": "branch", "chase": "branch", "watch": "watch"}  # of the app, by purpose
+_PAGES = {  # of the app, by purpose
+    "ask": "branch",
+    "chase": "branch",
+    "panic": "panic",
+    "watch": "watch",
+}
 
 
 class Push(msgspec.Struct, frozen=True):

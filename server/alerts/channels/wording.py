@@ -42,6 +42,26 @@ BRANCH_TEXT = {
     "ru": "Старший зоны: вы нужны своим людям. Список в приложении, или позвоните в радиоцентр.",
     "zh": "片区联络员：您负责的人员现在需要您。请打开应用查看名单，或致电无线电室。",
 }
+PANIC_LINE = {
+    "en": "Somebody needs you now. Open the app.",
+    "fr": "On a besoin de vous tout de suite. Ouvrez l'application.",
+    "es": "Se le necesita ahora mismo. Abra la aplicación.",
+    "ar": "هناك من يحتاج إليك الآن. افتح التطبيق.",
+    "ru": "Вы срочно нужны. Откройте приложение.",
+    "zh": "现在有人需要您。请打开应用。",
+}
+PANIC_TEXT = {
+    "en": "Warden: somebody needs you now. Open the app, or call the radio room at once.",
+    "fr": "Responsable de zone : on a besoin de vous. Ouvrez l'application, ou appelez tout de"
+    " suite la salle radio.",
+    "es": "Responsable de zona: se le necesita ahora. Abra la app, o llame enseguida a la sala"
+    " de radio.",
+    "ar": "مسؤول المنطقة: هناك من يحتاج إليك الآن. افتح التطبيق أو اتصل فوراً بغرفة اللاسلكي.",
+    "ru": "Старший зоны: вы срочно нужны. Откройте приложение или сразу позвоните в радиоцентр.",
+    "zh": "片区联络员：现在有人需要您。请打开应用，或立即致电无线电室。",
+}
+_LINES = {"ask": BRANCH_LINE, "chase": BRANCH_LINE, "panic": PANIC_LINE}
+_TEXTS = {"ask": BRANCH_TEXT, "chase": BRANCH_TEXT, "panic": PANIC_TEXT}
 TITLE = "Muster"
 
 
@@ -50,7 +70,7 @@ def notification(
 ) -> tuple[str, str]:
     """Title and body. An exercise says so in both: no reader may take it for the real thing."""
     code = _code(language)
-    lines = BRANCH_LINE if purpose in ("ask", "chase") else LINE
+    lines = _LINES.get(purpose, LINE)
     body = line or lines.get(code, lines["en"])
     if not exercise:
         return TITLE, body
@@ -68,7 +88,7 @@ def text(
     """What is sent as SMS, with how to answer it where there is a code. An exercise says so
     before and after, in capitals where there are."""
     own = _code(language)
-    texts = BRANCH_TEXT if purpose in ("ask", "chase") else TEXT
+    texts = _TEXTS.get(purpose, TEXT)
     body = line or texts.get(own, texts["en"])
     if code is not None:
         body = f"{body.rstrip()} {ask(language, code)}"

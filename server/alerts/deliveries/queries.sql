@@ -93,10 +93,10 @@ ORDER BY p.person_id
 ON CONFLICT DO NOTHING
 
 -- name: insert_duty
--- One word to the duty desk's own channels, about an alert or none.
+-- One word to the duty desk's own channels, about an alert, a panic or none.
 INSERT INTO delivery (operation_id, delivery_id, alert_id, channel, endpoint, lane, purpose, line,
-                      expires_at)
-VALUES (current_operation(), uuidv7(), $1, 'duty', 'desk', $2, 'duty', $3, $4)
+                      expires_at, panic_id)
+VALUES (current_operation(), uuidv7(), $1, 'duty', 'desk', $2, 'duty', $3, $4, $5)
 
 -- name: stop_deliveries
 -- Stops what has not been handed to a provider; what may have been is called unknown.
@@ -148,7 +148,7 @@ ON CONFLICT DO NOTHING
 -- name: pushes
 -- What to send for claimed deliveries; none for a device that is gone or cannot be woken.
 -- LATERAL with OFFSET, here and below: one index look-up each, whatever the statistics say.
-SELECT d.delivery_id, a.address, coalesce(al.severity, 'urgent') AS severity,
+SELECT d.delivery_id, a.address, coalesce(al.severity, CASE WHEN d.purpose = 'panic' THEN 'life_safety' ELSE 'urgent' END) AS severity,
        coalesce(al.exercise, false) AS exercise, coalesce(d.expires_at, al.expires_at) AS expires_at,
        coalesce(d.line, CASE WHEN d.purpose IN ('alert', 'remind') THEN al.lock_screen END) AS line, d.purpose, p.language, d.error, moot(d) AS moot
 FROM unnest($1::uuid[]) AS c (delivery_id)
@@ -234,7 +234,7 @@ CROSS JOIN LATERAL (
 -- What to tell the duty desk's own channels for claimed deliveries.
 SELECT d.delivery_id, d.endpoint AS address, coalesce(al.severity, 'urgent') AS severity,
        coalesce(al.exercise, false) AS exercise, coalesce(d.expires_at, al.expires_at) AS expires_at,
-       d.line, d.purpose, NULL AS language, d.error, false AS moot
+       d.line, d.purpose, NULL AS language, d.error, moot(d) AS moot
 FROM unnest($1::uuid[]) AS t (delivery_id)
 CROSS JOIN LATERAL (
   SELECT * FROM delivery d

@@ -75,7 +75,8 @@ async def _write(
     own: defaultdict[str, set[UUID]] = defaultdict(set)
     for row in rows:
         own[row["endpoint"]].add(row["delivery_id"])
-    return {r["alert_id"] for r in rows}, {d: frozenset(ids) for d, ids in own.items()}
+    alerts = {r["alert_id"] for r in rows if r["alert_id"] is not None}
+    return alerts, {d: frozenset(ids) for d, ids in own.items()}
 
 
 def _columns(batch: Sequence[Given]) -> list[list[object]]:

@@ -95,11 +95,16 @@ async def queue_emails(
 
 
 async def queue_duty(
-    con: Any, alert_id: UUID | None, lane: int, line: str | None, expires_at: datetime | None
+    con: Any,
+    alert_id: UUID | None,
+    lane: int,
+    line: str | None,
+    expires_at: datetime | None,
+    panic_id: UUID | None = None,
 ) -> None:
     """Queues a word to the duty desk's own channels. `line` names no person and no place; None:
     a neutral one. Without an alert `expires_at` is needed: it is never sent later."""
-    await con.execute(SQL.insert_duty, alert_id, lane, line, expires_at)
+    await con.execute(SQL.insert_duty, alert_id, lane, line, expires_at, panic_id)
 
 
 @retried

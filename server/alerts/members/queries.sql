@@ -72,10 +72,16 @@ ON CONFLICT DO NOTHING RETURNING checkin_id
 -- name: refold
 -- Reads again which answer of some persons stands, in every opened alert that holds them, from
 -- the reports on record, theirs and those of whom was merged into them. The rules are those of
--- a check-in batch: the later event, need_help in a tie, then the greater id.
+-- a check-in batch: the later event, need_help in a tie, then the greater id; and need_help in open
+-- actual roll calls while a panic of hers counts.
 WITH held AS MATERIALIZED (
-  SELECT p.alert_id, p.person_id, a.kind, a.exercise, a.counts_from, a.closed_at
+  SELECT p.alert_id, p.person_id, a.kind, a.exercise, a.counts_from, a.closed_at, h.panic_at
   FROM alert_person p JOIN alert a ON a.operation_id = p.operation_id AND a.alert_id = p.alert_id
+  CROSS JOIN LATERAL (
+    SELECT min(c.event_at) AS panic_at FROM panic c
+    WHERE c.operation_id = p.operation_id AND c.person_id = p.person_id AND c.counts
+      AND c.state IN ('open', 'acknowledged', 'cancelled')
+      AND a.state = 'open' AND a.kind = 'rollcall' AND NOT a.exercise) h
   WHERE p.operation_id = current_operation() AND p.person_id = ANY ($1::int[])
     AND a.state IN ('open', 'closed', 'expired')
   ORDER BY p.alert_id, p.person_id FOR UPDATE OF p),
@@ -100,7 +106,10 @@ standing AS (
   ORDER BY r.alert_id, r.person_id, r.event_at DESC, (r.status = 'need_help') DESC,
            r.checkin_id DESC)
 UPDATE alert_person p SET
-  status = coalesce(s.status, 'unaccounted'), event_at = s.event_at, received_at = s.received_at,
+  status = CASE WHEN h.panic_at IS NOT NULL THEN 'need_help'
+           ELSE coalesce(s.status, 'unaccounted') END,
+  event_at = coalesce(s.event_at, h.panic_at),
+  received_at = coalesce(s.received_at, h.panic_at),
   first_at = s.first_at, checkin_id = s.checkin_id, late = coalesce(s.late, false)
 FROM held h LEFT JOIN standing s USING (alert_id, person_id)
 WHERE p.operation_id = current_operation() AND p.alert_id = h.alert_id

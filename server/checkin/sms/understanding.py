@@ -15,7 +15,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from server import log, stream
+from server import jobs, log, stream
 from server.checkin.actions import Collector
 from server.checkin.sms import replies, rules, store
 from server.checkin.sms.actions import help_draft
@@ -31,6 +31,7 @@ AT_ONCE = 8
 WRONG_LOCKS = 5
 SOON, IN_A_DAY = 3, 10  # replies a number gets in ten minutes, and in a day
 HELP_LANE, LANE = 1, 2
+PANIC = "panic.raise"  # the job that raises a panic, in the room of panics
 
 
 class Understanding:
@@ -103,6 +104,7 @@ async def finish(
         if repeated is None:
             return
         help_id = await _raise(con, text, verdict, repeated) if verdict.help else None
+        await _hand_on(con, operation_id, text, verdict)
         verdict = verdict if verdict.wrong is None else await _wrong(con, verdict)
         answered = await _reply(con, text, verdict, own)
         about = (verdict.said, verdict.person_id, verdict.alert_id, verdict.detail)
@@ -125,6 +127,23 @@ async def _raise(con: Any, text: Inbound, verdict: Verdict, repeated: int) -> UU
     args = (call.kind, *person, report, lat, lon, repeated)
     made = await con.fetchval(SQL.raise_for_person, *args)
     return made  # noqa: RET504 - typed above
+
+
+async def _hand_on(con: Any, operation_id: int, text: Inbound, verdict: Verdict) -> None:
+    """A panic of somebody goes on to the room of panics, by a job of the same commit."""
+    call = verdict.help
+    if call is None or call.kind != "panic" or call.person_id is None:
+        return
+    at = verdict.records[0].at if verdict.records else text.received_at
+    payload = {
+        "press_id": str(uuid5(text.inbound_id, "panic")),
+        "person_id": call.person_id,
+        "actor": f"sms:{text.inbound_id}",
+        "at": at.isoformat(),
+        "verified": call.verified,
+        "place": call.place,
+    }
+    await jobs.enqueue(con, operation_id, PANIC, str(text.inbound_id), payload, None, 0)
 
 
 async def _wrong(con: Any, verdict: Verdict) -> Verdict:

@@ -1,0 +1,1 @@
+"""Panics: help is called, heard, owned by somebody, and brought to an end."""

@@ -1,0 +1,269 @@
+-- name: begin
+-- One person's presses go one after another; tells the database's time.
+WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock(45, $1::int))
+SELECT clock_timestamp() FROM held
+
+-- name: clock
+-- The database's time: deadlines know no other.
+SELECT clock_timestamp()
+
+-- name: known_presses
+-- What was answered to presses that came before.
+SELECT press_id, panic_id, person_id, merged, state, ignored FROM panic_press
+WHERE operation_id = current_operation() AND press_id = ANY ($1::uuid[])
+
+-- name: live_panic
+-- The panic of a person that is live, held until the commit.
+SELECT panic_id, state, covert, duress, verified, told_at FROM panic
+WHERE operation_id = current_operation() AND person_id = $1 AND duress = $2
+  AND state IN ('open', 'acknowledged') FOR UPDATE
+
+-- name: insert_panic
+-- Puts a panic on record.
+INSERT INTO panic (operation_id, panic_id, person_id, source, covert, duress, verified, raised_by,
+                   at, event_at, received_at, told_at, realert_at, presses)
+VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::timestamptz, $10,
+        $10 + $11::interval, $12)
+
+-- name: join_panic
+-- Counts further presses. What is told openly once is open, what is vouched for once is vouched for.
+UPDATE panic SET presses = presses + $2, covert = $3, verified = $4,
+       told_at = CASE WHEN $5 THEN $6 ELSE told_at END
+WHERE operation_id = current_operation() AND panic_id = $1
+
+-- name: insert_presses
+-- Every press with what it is answered.
+INSERT INTO panic_press (operation_id, press_id, panic_id, person_id, actor, at, event_at,
+                         received_at, merged, state, ignored)
+SELECT current_operation(), p.press_id, $1, $2, $3, p.at, p.event_at, $4, p.merged, $5,
+       ARRAY(SELECT jsonb_array_elements_text(p.ignored::jsonb))
+FROM unnest($6::uuid[], $7::timestamptz[], $8::timestamptz[], $9::boolean[], $10::text[])
+     AS p (press_id, at, event_at, merged, ignored)
+
+-- name: insert_fact
+-- One fact of the timeline.
+INSERT INTO panic_fact (operation_id, panic_id, kind, at, event_at, received_at, actor, detail)
+VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7::text::jsonb)
+
+-- name: insert_positions
+-- Positions up to the end of the panic; those on record already are left out.
+INSERT INTO panic_position (operation_id, panic_id, position_id, at, event_at, received_at, lat,
+                            lon, accuracy_m, battery)
+SELECT current_operation(), c.panic_id, p.position_id, p.at, p.event_at, $2, p.lat, p.lon,
+       p.accuracy_m, p.battery
+FROM unnest($3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::float8[], $7::float8[],
+            $8::real[], $9::smallint[])
+     AS p (position_id, at, event_at, lat, lon, accuracy_m, battery)
+JOIN panic c ON c.operation_id = current_operation() AND c.panic_id = $1
+  AND (c.ended_at IS NULL OR p.event_at <= c.ended_at)
+ON CONFLICT DO NOTHING RETURNING position_id
+
+-- name: keep_position
+-- The newest position is where its person was last known to be; not of what is silent.
+INSERT INTO position (operation_id, person_id, lat, lon, accuracy_m, event_at, purpose)
+SELECT c.operation_id, c.person_id, x.lat, x.lon, x.accuracy_m, x.event_at, 'panic'
+FROM panic c JOIN panic_position x ON x.operation_id = c.operation_id AND x.panic_id = c.panic_id
+WHERE c.operation_id = current_operation() AND c.panic_id = $1 AND c.counts
+ORDER BY x.event_at DESC LIMIT 1
+ON CONFLICT (operation_id, person_id) DO UPDATE
+SET lat = excluded.lat, lon = excluded.lon, accuracy_m = excluded.accuracy_m,
+    event_at = excluded.event_at, purpose = excluded.purpose
+WHERE position.event_at < excluded.event_at
+
+-- name: leaders
+-- The warden and the alternates of the node that answers for a person, and with $2 those of the
+-- node above it; herself left out.
+WITH own AS MATERIALIZED (
+  SELECT t.node_id, t.parent_id FROM node_of_people(ARRAY[$1::int]) n
+  JOIN tree_node t ON t.operation_id = current_operation() AND t.node_id = n.node_id),
+place AS (
+  SELECT o.node_id FROM own o
+  UNION ALL
+  SELECT o.parent_id FROM own o WHERE $2::boolean AND o.parent_id IS NOT NULL)
+SELECT t.warden_id AS person_id FROM place p
+JOIN tree_node t ON t.operation_id = current_operation() AND t.node_id = p.node_id
+WHERE t.warden_id <> $1
+UNION
+SELECT a.person_id FROM place p
+JOIN tree_alternate a ON a.operation_id = current_operation() AND a.node_id = p.node_id
+WHERE a.person_id <> $1
+
+-- name: tell
+-- A word to some people about a panic, by push and text at once, not sent later than an hour on.
+INSERT INTO delivery (operation_id, delivery_id, panic_id, person_id, channel, endpoint, round,
+                      lane, purpose, expires_at)
+SELECT current_operation(), uuidv7(), $1, w.person_id, w.channel, w.endpoint, $3, 0, 'panic',
+       clock_timestamp() + interval '1 hour'
+FROM (
+  SELECT d.person_id, a.kind AS channel, d.device_id::text AS endpoint FROM device d
+  JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
+  WHERE d.operation_id = current_operation() AND d.person_id = ANY ($2::int[])
+    AND d.revoked_at IS NULL AND a.dead_at IS NULL
+  UNION ALL
+  SELECT u.person_id, 'sms', text_rank(u.person_id, $4::text[])::text
+  FROM unnest($2::int[]) AS u (person_id) WHERE text_rank(u.person_id, $4::text[]) IS NOT NULL) w
+ORDER BY w.person_id
+
+-- name: stop_telling
+-- Stops what has not been handed to a provider; what may have been is called unknown.
+UPDATE delivery
+SET state = CASE WHEN error LIKE 'unknown: %' THEN 'unknown' ELSE 'stopped' END,
+    finished_at = clock_timestamp()
+WHERE operation_id = current_operation() AND panic_id = $1 AND state = 'queued'
+
+-- name: panic_of
+-- Which panic an id means: its own, or that of a press that joined it; and whose it is.
+SELECT panic_id, person_id FROM panic_press
+WHERE operation_id = current_operation() AND press_id = $1
+
+-- name: lock_panic
+-- One panic, held until the commit.
+SELECT panic_id, person_id, state, covert, duress, verified, counts, owner_id, event_at, round,
+       outcome, note, received_at, realert_at <= clock_timestamp() AS due
+FROM panic WHERE operation_id = current_operation() AND panic_id = $1 FOR UPDATE
+
+-- name: in_sight
+-- One panic, if it is in the sight of some areas or people; silent ones only where $4.
+SELECT panic_id, counts FROM panic_face
+WHERE panic_id = $1 AND ($2::int[] IS NULL OR area_id = ANY ($2))
+  AND ($3::int[] IS NULL OR person_id = ANY ($3)) AND ($4::boolean OR NOT (covert OR duress))
+
+-- name: panic
+-- One panic as desks see it, in sight as above.
+SELECT *, clock_timestamp() AS now FROM panic_face
+WHERE panic_id = $1 AND ($2::int[] IS NULL OR area_id = ANY ($2))
+  AND ($3::int[] IS NULL OR person_id = ANY ($3)) AND ($4::boolean OR NOT (covert OR duress))
+
+-- name: panics
+-- Panics, newest first, a page at a time, in sight as above.
+SELECT *, clock_timestamp() AS now FROM panic_face
+WHERE ($1::int[] IS NULL OR area_id = ANY ($1))
+  AND ($2::int[] IS NULL OR person_id = ANY ($2)) AND ($3::boolean OR NOT (covert OR duress))
+  AND ($4::boolean IS NULL OR (state IN ('open', 'acknowledged', 'cancelled')) = $4)
+  AND ($5::timestamptz IS NULL OR received_at < $5 OR (received_at = $5 AND panic_id > $6::uuid))
+ORDER BY received_at DESC, panic_id LIMIT $7
+
+-- name: facts
+-- The timeline of a panic, by when things happened.
+SELECT f.kind, f.at, f.event_at, f.received_at, f.actor, actor_name(f.actor) AS name, f.detail
+FROM panic_fact f WHERE f.operation_id = current_operation() AND f.panic_id = $1
+ORDER BY f.event_at, f.fact_id
+
+-- name: positions
+-- The trail of a panic, by when it was there.
+SELECT x.at, x.event_at, x.received_at, x.lat, x.lon, x.accuracy_m AS accuracy, x.battery,
+       extract(epoch FROM clock_timestamp() - x.event_at)::float8 AS age_s
+FROM panic_position x WHERE x.operation_id = current_operation() AND x.panic_id = $1
+ORDER BY x.event_at, x.position_id
+
+-- name: access
+-- Who was shown positions of a panic.
+SELECT a.at, a.actor, actor_name(a.actor) AS name, a.reason, a.positions
+FROM panic_access a WHERE a.operation_id = current_operation() AND a.panic_id = $1
+ORDER BY a.access_id
+
+-- name: note_access
+-- Somebody is shown positions.
+INSERT INTO panic_access (operation_id, panic_id, actor, reason, positions)
+VALUES (current_operation(), $1, $2, $3, $4)
+
+-- name: operation
+-- The operation's code.
+SELECT code FROM operation WHERE operation_id = current_operation()
+
+-- name: own
+-- A panic gets its owner.
+UPDATE panic SET state = 'acknowledged', owner_id = $2, realert_at = NULL,
+       acknowledged_at = coalesce(acknowledged_at, clock_timestamp())
+WHERE operation_id = current_operation() AND panic_id = $1
+
+-- name: end
+-- A panic is taken back or resolved; its owner is who resolves it, where it has none.
+UPDATE panic SET state = $2, realert_at = NULL, ended_at = clock_timestamp(),
+       owner_id = coalesce(owner_id, $3), outcome = $4, note = $5
+WHERE operation_id = current_operation() AND panic_id = $1
+
+-- name: close
+-- A human has seen to what was taken back.
+UPDATE panic SET state = 'closed', outcome = $2, note = $3
+WHERE operation_id = current_operation() AND panic_id = $1
+
+-- name: operator
+-- An operator who may own panics, by id: her name and whether she sees all of the operation.
+SELECT name, area_id, role FROM operator
+WHERE operation_id = current_operation() AND operator_id = $1 AND revoked_at IS NULL
+  AND role IN ('admin', 'operator')
+
+-- name: covers
+-- Whether an area holds a panic's person, herself or below.
+SELECT EXISTS (SELECT FROM panic_face f WHERE f.panic_id = $1
+               AND f.area_id IN (SELECT area_and_below($2)))
+
+-- name: realerted
+-- Notes a re-alert and when the next is due.
+UPDATE panic SET round = $2, realert_at = greatest(received_at + $3::interval,
+                                                   clock_timestamp() + interval '10 seconds')
+WHERE operation_id = current_operation() AND panic_id = $1
+RETURNING realert_at
+
+-- name: hold_off_openings
+-- As a batch of reports does: openings and ends of alerts wait until the commit.
+SELECT pg_advisory_xact_lock_shared(41, current_operation())
+
+-- name: lock_answers
+-- Holds the answers of a panic's person in the open actual roll calls, in their order.
+SELECT FROM alert_person p
+JOIN alert a ON a.operation_id = p.operation_id AND a.alert_id = p.alert_id
+JOIN panic c ON c.operation_id = p.operation_id AND c.person_id = p.person_id
+WHERE c.operation_id = current_operation() AND c.panic_id = $1
+  AND a.state = 'open' AND a.kind = 'rollcall' AND NOT a.exercise
+ORDER BY p.alert_id, p.person_id FOR UPDATE OF p
+
+-- name: count_in
+-- Makes a panic's person need_help in the open actual roll calls; her cells before and after.
+UPDATE alert_person p SET status = 'need_help', event_at = coalesce(p.event_at, c.event_at),
+       received_at = coalesce(p.received_at, c.received_at)
+FROM panic c, alert a
+WHERE c.operation_id = current_operation() AND c.panic_id = $1 AND c.counts
+  AND c.state IN ('open', 'acknowledged', 'cancelled')
+  AND p.operation_id = c.operation_id AND p.person_id = c.person_id
+  AND a.operation_id = p.operation_id AND a.alert_id = p.alert_id
+  AND a.state = 'open' AND a.kind = 'rollcall' AND NOT a.exercise
+RETURNING p.alert_id, p.area_id, p.agency_id, p.category, old.status AS was, new.status AS is_now
+
+-- name: count_in_alert
+-- Makes all whose panics count need_help in one actual roll call that opens; how many moved from
+-- where to where. Empty, and one look at an index, where nobody has a panic.
+WITH moved AS (
+  UPDATE alert_person p SET status = 'need_help', event_at = coalesce(p.event_at, c.event_at),
+         received_at = coalesce(p.received_at, c.received_at)
+  FROM (SELECT x.person_id, min(x.event_at) AS event_at, min(x.received_at) AS received_at
+        FROM panic x
+        WHERE x.operation_id = current_operation() AND x.counts
+          AND x.state IN ('open', 'acknowledged', 'cancelled') GROUP BY x.person_id) c, alert a
+  WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.person_id = c.person_id
+    AND a.operation_id = p.operation_id AND a.alert_id = p.alert_id
+    AND a.kind = 'rollcall' AND NOT a.exercise
+  RETURNING p.area_id, p.agency_id, p.category, old.status AS was, new.status AS is_now)
+SELECT area_id, agency_id, category, was, is_now, count(*)::int AS people
+FROM moved WHERE was <> is_now GROUP BY area_id, agency_id, category, was, is_now
+
+-- name: pins
+-- A person's PINs as argon2.
+SELECT pin_hash, duress_hash FROM person_pin
+WHERE operation_id = current_operation() AND person_id = $1
+
+-- name: put_pins
+-- Sets a person's PINs; nothing where they are other ones by now than $5 knew.
+INSERT INTO person_pin AS p (operation_id, person_id, pin_hash, duress_hash, set_by)
+VALUES (current_operation(), $1, $2, $3, $4)
+ON CONFLICT (operation_id, person_id) DO UPDATE
+SET pin_hash = excluded.pin_hash, duress_hash = excluded.duress_hash,
+    set_at = clock_timestamp(), set_by = excluded.set_by
+WHERE p.pin_hash = $5
+RETURNING person_id
+
+-- name: audit
+-- Who did what, in the transaction of the act.
+INSERT INTO audit (operation_id, actor, action, subject, detail)
+VALUES (current_operation(), $1, $2, $3, $4::text::jsonb)
