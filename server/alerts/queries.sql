@@ -48,6 +48,13 @@ SELECT state, counts_from, expires_at, exercise, severity, kind, mode, incident_
        created_by, clock_timestamp() >= expires_at AS overdue
 FROM alert WHERE operation_id = current_operation() AND alert_id = $1 FOR NO KEY UPDATE
 
+-- name: hold_live
+-- Holds an alert's row if it has not ended: what may take long holds it too, so it is waited for
+-- before reports are held off. To the row of an ended one reports themselves count late answers.
+SELECT FROM alert
+WHERE operation_id = current_operation() AND alert_id = $1 AND closed_at IS NULL
+FOR NO KEY UPDATE
+
 -- name: sees_alert
 -- Whether an alert's population reaches into some areas, holds some of these people, or the
 -- caller made it himself.
