@@ -19,6 +19,9 @@ GRANT CREATE ON SCHEMA public TO muster_definer;
 ALTER FUNCTION claim_jobs(text[], int, interval) OWNER TO muster_definer;
 REVOKE CREATE ON SCHEMA public FROM muster_definer;
 
+-- What the job that opens an alert was told: a lost one is written again. NULL: older code made it.
+ALTER TABLE alert ADD COLUMN opening jsonb;
+
 -- The name of an alert among the floors. Ids are made by clients: two operations may have one
 -- and the same, and each queue goes by its own alert alone.
 CREATE FUNCTION floor_name(operation_id int, alert_id uuid) RETURNS text
