@@ -2,7 +2,8 @@
 
 A job row is written in the transaction that makes it necessary. A claim moves its due time
 past the lease, so a crashed worker's job becomes due again by itself; handlers are therefore
-written to be repeated. Done rows are deleted; failures keep their reason and come back.
+written to be repeated. Done rows are deleted; failures keep their reason and come back. Each
+claim has a token of its own: whoever has lost a job to another writes nothing to it any more.
 """
 
 import asyncio
@@ -27,27 +28,34 @@ _ENQUEUE = """
     INSERT INTO job (operation_id, kind, run_key, payload, due_at, lane)
     VALUES ($1, $2, $3, $4::text::jsonb, coalesce($5, clock_timestamp()), $6)
     ON CONFLICT (operation_id, kind, run_key)
-    DO UPDATE SET due_at = excluded.due_at, payload = excluded.payload, attempts = 0
+    DO UPDATE SET due_at = excluded.due_at, payload = excluded.payload, attempts = 0, claim = NULL
 """
+# Ours by the claim, and by the attempts: older code that re-times a job leaves its claim.
 _PUT_BACK = """
-    UPDATE job SET last_error = $3,
+    UPDATE job SET last_error = $4,
            due_at = clock_timestamp()
-                  + least(interval '1 second' * 2 ^ attempts, interval '1 minute')
-    WHERE job_id = $1 AND attempts = $2
+                  + least(interval '1 second' * 2 ^ least(attempts, 6), interval '1 minute')
+    WHERE job_id = $1 AND claim = $2 AND attempts = $3
 """
-_GIVE_BACK = "UPDATE job SET due_at = clock_timestamp() WHERE job_id = $1 AND attempts = $2"
-_RENEW = "UPDATE job SET due_at = clock_timestamp() + $3 WHERE job_id = $1 AND attempts = $2"
-_DONE = "DELETE FROM job WHERE job_id = $1 AND attempts = $2"
+_GIVE_BACK = """
+    UPDATE job SET due_at = clock_timestamp() WHERE job_id = $1 AND claim = $2 AND attempts = $3
+"""
+_RENEW = """
+    UPDATE job SET due_at = clock_timestamp() + $4
+    WHERE job_id = $1 AND claim = $2 AND attempts = $3
+"""
+_DONE = "DELETE FROM job WHERE job_id = $1 AND claim = $2 AND attempts = $3"
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One claimed job. `attempts` counts this try."""
+    """One claimed job. `attempts` counts this try; `claim` is the token of this claim alone."""
 
     operation_id: int
     job_id: UUID
     kind: str
     payload: dict[str, Any]
     attempts: int
+    claim: UUID
 
 
 Handler = Callable[[Job], Awaitable[None]]
@@ -126,7 +134,7 @@ class Runner:
     async def _write(self, job: Job, sql: str, *more: Any) -> None:
         """Writes to the job's row while our claim stands: not one that was re-timed meanwhile."""
         async with self._db.transaction(job.operation_id) as con:
-            await con.execute(sql, job.job_id, job.attempts, *more)
+            await con.execute(sql, job.job_id, job.claim, job.attempts, *more)
 
 
 def _job(row: Any) -> Job:
@@ -136,4 +144,5 @@ def _job(row: Any) -> Job:
         kind=row["kind"],
         payload=msgspec.json.decode(row["payload"]),
         attempts=row["attempts"],
+        claim=row["claim"],
     )

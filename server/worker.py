@@ -6,7 +6,7 @@ from functools import partial
 
 import server.alerts.jobs
 from server import hub
-from server.alerts import sender
+from server.alerts import sender, sweeping
 from server.alerts.deliveries.store import stop_late
 from server.alerts.health.alarms import EVERY_S as ALARMS_S
 from server.alerts.health.alarms import Alarms
@@ -59,6 +59,8 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     supervisor.run("curfews", every("curfews", CURFEWS_S, looker.curfews))
     late = every("stop late replies", LATE_S, partial(stop_late, database))
     supervisor.run("stop late replies", late)
+    sweeper = every("sweep alerts", sweeping.EVERY_S, partial(sweeping.sweep, database))
+    supervisor.run("sweep alerts", sweeper)
     supervisor.run("sign of life", every("sign of life", PULSE_S, pulse.beat))
     alarms = Alarms(database, settings.duty_urls is not None)
     supervisor.run("alarms", every("alarms", ALARMS_S, alarms.look))

@@ -110,7 +110,7 @@ async def _record(
     **job: Any,
 ) -> tuple[Alert, bool]:
     alert_id, body_sha256, expires_at = columns[0], columns[12], columns[14]
-    if await con.fetchval(SQL.insert_alert, *columns) is None:
+    if await con.fetchval(SQL.insert_alert, *columns, _json(job)) is None:
         repeat = await _repeat(con, alert_id, body_sha256)
         assert repeat is not None  # noqa: S101 - the insert has just met it
         return repeat, False

@@ -84,10 +84,10 @@ async def _fill(
 async def open_prepared(db: Database, operation_id: int, alert_id: UUID) -> None:
     """Opens a prepared alert, with every answer given since it was called for."""
     async with db.transaction(operation_id) as con:
-        await con.execute(SQL.hold_out_reports)
         alert = await store.lock_alert(con, alert_id)
         if alert is None or alert.state != "preparing":
             return
+        await con.execute(SQL.hold_out_reports)
         moved = await con.fetch(SQL.fold_meanwhile, alert_id, alert.counts_from)
         moved += await con.fetch(PANICS.count_in_alert, alert_id)
         cells = await store.move_cells(con, alert_id, _deltas(moved))

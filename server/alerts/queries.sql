@@ -33,9 +33,9 @@ SELECT EXISTS (SELECT FROM tree_node WHERE node = $1)
 -- Puts an alert on record, answers counting from now; nothing if the id is taken.
 INSERT INTO alert (operation_id, alert_id, incident_id, kind, severity, mode, audience, title,
                    body, lock_screen, sms_text, escalation, exercise, state, body_sha256,
-                   created_by, expires_at, corrects, counts_from)
+                   created_by, expires_at, corrects, opening, counts_from)
 VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'preparing',
-        $13, $14, $15, $16, clock_timestamp())
+        $13, $14, $15, $16, $17::text::jsonb, clock_timestamp())
 ON CONFLICT DO NOTHING RETURNING alert_id
 
 -- name: alert
@@ -47,6 +47,13 @@ SELECT * FROM alert_face WHERE alert_id = $1
 SELECT state, counts_from, expires_at, exercise, severity, kind, mode, incident_id, audience, population,
        created_by, clock_timestamp() >= expires_at AS overdue
 FROM alert WHERE operation_id = current_operation() AND alert_id = $1 FOR NO KEY UPDATE
+
+-- name: hold_live
+-- Holds an alert's row if it has not ended: what may take long holds it too, so it is waited for
+-- before reports are held off. To the row of an ended one reports themselves count late answers.
+SELECT FROM alert
+WHERE operation_id = current_operation() AND alert_id = $1 AND closed_at IS NULL
+FOR NO KEY UPDATE
 
 -- name: sees_alert
 -- Whether an alert's population reaches into some areas, holds some of these people, or the
@@ -179,6 +186,27 @@ FROM moved WHERE was <> is_now GROUP BY area_id, agency_id, category, was, is_no
 -- name: move_cells
 -- Adds deltas to cells; returns their new absolute counts.
 SELECT area_id, agency_id, category, status, count FROM move_cells($1, $2, $3, $4, $5, $6)
+
+-- name: forgotten_openings
+-- Alerts called for longer than $1 ago that no job will open, and what their job was told.
+SELECT a.alert_id, a.severity, a.opening FROM alert a
+WHERE a.operation_id = current_operation() AND a.state = 'preparing'
+  AND a.created_at < clock_timestamp() - $1::interval
+  AND NOT EXISTS (SELECT FROM job j WHERE j.operation_id = a.operation_id
+        AND j.kind = 'alert.prepare' AND j.run_key = a.alert_id::text)
+ORDER BY a.alert_id
+
+-- name: forgotten_turns
+-- Open alerts with a step to take, a leader who is asked, or a first turn to come, and no job for it.
+SELECT a.alert_id, a.severity FROM alert a
+WHERE a.operation_id = current_operation() AND a.state = 'open'
+  AND NOT EXISTS (SELECT FROM job j WHERE j.operation_id = a.operation_id
+        AND j.kind = 'alert.escalate' AND j.run_key = a.alert_id::text)
+  AND (EXISTS (SELECT FROM escalation_step s WHERE s.operation_id = a.operation_id
+         AND s.alert_id = a.alert_id AND s.state = 'due')
+    OR (SELECT bool_or(n.state = 'asked') OR bool_and(n.state = 'waiting') FROM alert_node n
+        WHERE n.operation_id = a.operation_id AND n.alert_id = a.alert_id))
+ORDER BY a.alert_id
 
 -- name: mark_open
 -- Opens an alert: from this commit on its deliveries may be claimed.

@@ -133,6 +133,48 @@ async def test_a_job_retimed_while_it_runs_runs_again(place: Station) -> None:
     assert ran == 2
 
 
+@pytest.mark.parametrize("late", [None, ValueError(), asyncio.CancelledError()])
+async def test_who_has_lost_a_job_ends_nothing_of_the_next_claim(
+    place: Station, late: BaseException | None
+) -> None:
+    """A re-times its own job and stalls, B claims it, then A's word comes: the row stays B's."""
+    tries: list[int] = []
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def stall(job: Job) -> None:
+        tries.append(job.attempts)
+        await put(place, "one")
+        begun.set()
+        await over.wait()
+        if late is not None:
+            raise late
+
+    async def say(job: Job) -> None:
+        tries.append(job.attempts)
+        over.set()
+        await asyncio.gather(first, return_exceptions=True)
+        assert await left(place) == [(1, None)]
+        assert not await Runner(place.database, {"say": say}).turn(), "it is not given back"
+        raise LookupError
+
+    await put(place, "one")
+    first = asyncio.create_task(Runner(place.database, {"say": stall}).turn())
+    await begun.wait()
+    assert await Runner(place.database, {"say": say}).turn()
+    assert await left(place) == [(1, "LookupError")]
+    assert tries == [1, 1], "the attempts alone do not tell them apart"
+
+
+async def test_a_job_that_has_failed_for_an_hour_still_comes_back(place: Station) -> None:
+    async def fail(_: Job) -> None:
+        raise LookupError
+
+    await put(place, "one")
+    await place.database.fetch(place.operation_id, "UPDATE job SET attempts = 2000")
+    await Runner(place.database, {"say": fail}).turn()
+    assert await left(place) == [(2001, "LookupError")]
+
+
 async def test_a_job_whose_worker_is_stopped_is_free_at_once(place: Station) -> None:
     begun = asyncio.Event()
 

@@ -227,6 +227,33 @@ async def test_what_was_written_against_the_rules_is_found_by_the_next_full_look
     assert len(await own.claim(BATCH, LEASE)) == 3
 
 
+async def test_alerts_of_one_id_in_two_operations_have_each_a_queue_of_their_own(
+    place: Station,
+) -> None:
+    """Ids are made by clients. Of the one that is open all goes out, of the other nothing."""
+    alert_id = await place.open_rollcall()
+    other = await station(place.database, people=5, code="TWO")
+    await other.open_rollcall(state="preparing", alert_id=alert_id)
+    await queue(place, alert_id, 3)
+    await queue(other, alert_id, 5)
+    own = Claims(place.database, "fcm")
+    rows = await own.claim(BATCH, LEASE)
+    assert [r["operation_id"] for r in rows] == [place.operation_id] * 3
+    await settle(place, rows)
+    async with place.database.connection() as con:
+        lows = await con.fetch("SELECT * FROM delivery_lows(ARRAY['fcm'])")
+    named = [(r["alert"], r["low"]) for r in lows]
+    assert named == [(f"{place.operation_id}/{alert_id}", None), ("", None)]
+    await _opened(other)
+    assert len(await own.claim(BATCH, LEASE)) == 5, "no floor of the one is the other's"
+    await own.idle()
+
+
+async def _opened(place: Station) -> None:
+    async with place.database.transaction(place.operation_id) as con:
+        await con.execute("UPDATE alert SET state = 'open'")
+
+
 async def test_an_alert_that_is_not_open_yet_is_in_nobodys_way(place: Station) -> None:
     """50,000 of one that is still being prepared, and 100 that may go."""
     urgent, waiting = await place.open_rollcall(), await place.open_rollcall()

@@ -68,9 +68,11 @@ class Station:
     people: list[int]
     database: db.Database
 
-    async def open_rollcall(self, *, exercise: bool = False, state: str = "open") -> UUID:
+    async def open_rollcall(
+        self, *, exercise: bool = False, state: str = "open", alert_id: UUID | None = None
+    ) -> UUID:
         """An open roll call over everyone."""
-        alert_id = uuid4()
+        alert_id = alert_id or uuid4()
         async with self.database.transaction(self.operation_id) as con:
             await con.execute(_OPEN, alert_id, exercise, state)
             await con.execute("ANALYZE alert_person")  # as an opening does

@@ -16,7 +16,10 @@ _MOST_MARKS = 600
 
 
 class Low(msgspec.Struct, frozen=True):
-    """A row of delivery_lows(): the lowest live due time of an alert, None where there is none."""
+    """A row of delivery_lows(): the lowest live due time of an alert, None where there is none.
+
+    `alert` is its floor_name(): of its operation and its id, which alone may be two alerts'.
+    """
 
     alert: str
     low: datetime | None

@@ -58,6 +58,7 @@ async def add(
     """
     body_sha256 = digest(alert_id, body)
     async with db.transaction(who.operation_id) as con:
+        await con.execute(alerts.SQL.hold_live, alert_id)
         await con.execute(alerts.SQL.hold_out_reports)
         known = await con.fetchrow(SQL.addition, body.id)
         if known is not None:

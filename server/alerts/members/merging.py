@@ -26,6 +26,7 @@ async def merge(db: Database, who: Principal, scope: Scope, ref: str, into: str)
     """
     async with db.transaction(who.operation_id) as con:
         await con.execute(alerts.SQL.hold_off_resolving)
+        await con.execute(SQL.hold_live_with, ref)
         await con.execute(alerts.SQL.hold_out_reports)
         other, person = await _pair(con, scope, ref, into)
         if other["merged_into"] is None:

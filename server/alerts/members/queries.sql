@@ -35,6 +35,15 @@ FROM person p
 LEFT JOIN person s ON s.operation_id = p.operation_id AND s.person_id = p.sponsor_id
 WHERE p.operation_id = current_operation() AND p.ref = $1 FOR NO KEY UPDATE OF p
 
+-- name: hold_live_with
+-- Holds the rows of the alerts that hold a person by ref and have not ended, as `hold_live`.
+SELECT FROM alert a
+WHERE a.operation_id = current_operation() AND a.closed_at IS NULL AND EXISTS (
+  SELECT FROM person p
+  JOIN alert_person m ON m.operation_id = p.operation_id AND m.person_id = p.person_id
+  WHERE p.operation_id = a.operation_id AND p.ref = $1 AND m.alert_id = a.alert_id)
+ORDER BY a.alert_id FOR NO KEY UPDATE OF a
+
 -- name: parity
 -- The side of the parity comparison of somebody without a sponsor.
 SELECT parity_of($1, NULL)
