@@ -37,6 +37,7 @@ from server.alerts.outcomes import UNKNOWN, Claimed, Told, verdict, write_outcom
 from server.config import Settings
 from server.db import Database
 from server.errors import Unavailable
+from server.jobs import LAST_LANE
 from server.mailing import relay
 from server.texting import sms_routes
 from server.vapid import PushHosts, contact, open_push_key
@@ -281,6 +282,7 @@ def _ready(claim: Claimed, row: Any) -> Ready:
         line=row["line"],
         purpose=row["purpose"],
         code=row.get("code"),
+        lane=row.get("lane", LAST_LANE),
     )
     return Ready(claim, push, was_unknown=(row["error"] or "").startswith(UNKNOWN))
 

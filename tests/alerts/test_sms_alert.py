@@ -252,6 +252,22 @@ async def test_a_second_route_takes_over(database: str) -> None:
             assert await w.value("SELECT count(*) FROM delivery WHERE route = 'twilio'") == 5
 
 
+async def test_life_safety_overtakes_what_waits_for_a_slow_route(database: str) -> None:
+    async with SmsGateway() as gateway, texting_world(database, gateway, per_s=0.2) as w:
+        for n, area in enumerate(["KE-N1"] * 5 + ["KE-S"]):
+            await w.number(await w.person(f"P{n}", area), f"+25470000001{n}")
+        await opened(w, severity="routine", sms_text="Water off.", audience={"areas": ["KE-N"]})
+        async with working(w), asyncio.timeout(60):
+            held = "SELECT count(*) FROM delivery WHERE error LIKE 'held back by the rate%'"
+            while await w.value(held) != 4:  # noqa: ASYNC110 - the database has no event
+                await asyncio.sleep(0.05)
+            there = {"severity": "life_safety", "audience": {"areas": ["KE-S"]}}
+            await opened(w, **there, sms_text="Move to the bunker.")
+            while len(gateway.texts) < 2:  # noqa: ASYNC110 - nor has the gateway
+                await asyncio.sleep(0.05)
+        assert [t.text[:5] for t in gateway.texts[:2]] == ["Water", "Move "]
+
+
 # -- reports
 
 

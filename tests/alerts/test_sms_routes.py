@@ -15,8 +15,9 @@ from server.alerts.channels.pacing import (
     LONGEST_HOLD_S,
     Bucket,
     Circuit,
+    Turns,
 )
-from server.alerts.channels.sms.routes import NUMBER_EVERY_S, Fleet, ranked
+from server.alerts.channels.sms.routes import NUMBER_EVERY_S, Fleet, Wish, ranked
 from server.config import Settings
 from server.texting import SmsRoute, sms_routes, texted
 
@@ -39,7 +40,7 @@ def route(name: str, *prefixes: str, **more: Any) -> SmsRoute:
 
 
 def chosen(fleet: Fleet, number: str = KENYA, urgent: bool = False, parts: int = 1) -> str | None:
-    found = fleet.choose(number, parts, urgent).route
+    found = fleet.choose(Wish(number, parts, urgent)).route
     return found.name if found else None
 
 
@@ -101,7 +102,7 @@ def test_equals_share_the_load_and_only_life_safety_spills_over() -> None:
     fleet = Fleet([route("a", "+254", per_s=1), route("b", "+254", per_s=1), dear], clock)
     numbers = (f"+2547000030{n:02}" for n in range(99))
     assert {chosen(fleet, next(numbers)), chosen(fleet, next(numbers))} == {"a", "b"}
-    held = fleet.choose(next(numbers), 1, urgent=False)
+    held = fleet.choose(Wish(next(numbers)))
     assert held.route is None
     assert held.wait_s == pytest.approx(1.0)
     assert "rate" in held.why
@@ -129,7 +130,7 @@ def test_the_cap_holds_all_but_life_safety_until_the_next_day() -> None:
     fleet = Fleet([route("a", price_micro=10, cap_micro_per_day=25)], Clock())
     fleet.spent(1, {"a": 6})
     assert chosen(fleet, "+2547001") == "a"
-    held = fleet.choose("+2547002", 1, urgent=False)
+    held = fleet.choose(Wish("+2547002"))
     assert held.route is None
     assert "cap" in held.why
     assert chosen(fleet, "+2547003", urgent=True) == "a"
@@ -186,10 +187,12 @@ def test_no_bucket_gives_more_than_its_rate(per_s: float, steps: list[tuple[floa
 
 @given(per_s=st.floats(0.1, 50), waiting=st.integers(1, 200))
 def test_those_who_wait_get_turns_apart_from_each_other(per_s: float, waiting: int) -> None:
-    bucket = Bucket(per_s, per_s, Clock())
+    clock = Clock()
+    bucket = Bucket(per_s, per_s, clock)
     while bucket.free():
         bucket.take(1)
-    turns = [bucket.promise(1) for _ in range(waiting)]
+    waiters = Turns(bucket, clock)
+    turns = [waiters.promise(str(n), 0, 1) for n in range(waiting)]
     assert all(0 < t <= LONGEST_HOLD_S for t in turns)
     near = [t for t in turns if t < LONGEST_HOLD_S]
     assert all(b - a >= 0.999 / per_s for a, b in pairwise(near))

@@ -157,6 +157,47 @@ async def test_a_help_that_came_again_before_it_was_read_is_counted_too(database
         assert call["repeated"] == 2
 
 
+@pytest.mark.parametrize("word", ["HELP", "AWAY {}"])
+async def test_the_same_words_after_others_are_the_last_word(database: str, word: str) -> None:
+    async with texting(database) as t:
+        alert_id = await asked(t)
+        code = await t.code(alert_id, 0)
+        for words in (word.format(code), f"SAFE {code}", word.format(code)):
+            await t.text(ANN, words)
+        assert await t.status(alert_id, 0) == ("away" if "{" in word else "need_help")
+        assert await t.value("SELECT count(*) FROM inbound_sms") == 3
+
+
+async def test_a_help_after_a_report_by_other_means_is_the_last_word(database: str) -> None:
+    async with texting(database) as t:
+        alert_id = await asked(t)
+        await t.text(ANN, "HELP")
+        await t.text(STRANGER, f"SAFE {await t.code(alert_id, 0)}")
+        assert await t.status(alert_id, 0) == "safe"
+        await t.text(ANN, "HELP")
+        assert await t.status(alert_id, 0) == "need_help"
+        [call] = await t.calls()
+        assert call["repeated"] == 1
+
+
+@pytest.mark.parametrize("sender", [BEN, STRANGER])
+async def test_a_repeat_of_what_joined_a_closed_call_is_a_new_call(
+    database: str, sender: str
+) -> None:
+    async with texting(database) as t:
+        await asked(t)
+        await t.text(sender, "HELP")
+        await t.text(sender, "HELP ME")
+        await t.text(sender, "HELP ME")
+        [call] = await t.calls()
+        assert call["repeated"] == 2, "the open one counts what joined it"
+        desk, how = await t.desk(), {"outcome": "helped"}
+        closed = await desk.call("POST", f"/v1/help-calls/{call['help_id']}/close", how)
+        assert closed.status_code < 300
+        await t.text(sender, "HELP ME")
+        assert [c["closed_at"] is None for c in await t.calls()] == [False, True]
+
+
 async def test_the_sponsor_answers_for_all_by_their_number(database: str) -> None:
     async with texting(database) as t:
         await t.family(0, 5, 6, 7)

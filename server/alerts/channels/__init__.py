@@ -34,6 +34,7 @@ class Push(msgspec.Struct, frozen=True):
     line: str | None
     purpose: str = "alert"
     code: str | None = None  # by which its person answers, where the alert is texted
+    lane: int = 3  # 0 panic, 1 life safety, 2 urgent, 3 the rest
 
     @property
     def thread(self) -> UUID:

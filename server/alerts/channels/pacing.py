@@ -10,6 +10,10 @@ FIRST_PAUSE_S = 30.0
 LONGEST_PAUSE_S = 300.0
 PROBE_S = 10.0  # a probe that hangs must not keep a way shut for good
 LONGEST_HOLD_S = 120.0
+LATE_S = (
+    5.0  # whoever was told to come back may be so late, and by a share of how long it was to be
+)
+LATE_SHARE = 0.05
 
 Clock = Callable[[], float]
 
@@ -20,7 +24,6 @@ class Bucket:
     def __init__(self, per_s: float, burst: float, clock: Clock) -> None:
         self._per_s, self._burst, self._clock = per_s, max(burst, 1.0), clock
         self._level, self._at = self._burst, clock()
-        self._promised = self._at
 
     @property
     def per_s(self) -> float:
@@ -55,13 +58,57 @@ class Bucket:
         """What was taken for a text that never went."""
         self._level = min(self._burst, self.level() + tokens)
 
-    def promise(self, tokens: int) -> float:
-        """Seconds until the turn of one more who waits; each gets a later turn."""
-        now = self._clock()
-        soonest = now + max(0.0, (1.0 - self.level()) / self._per_s)
-        turn = max(soonest, self._promised)
-        self._promised = min(turn, now + LONGEST_HOLD_S) + tokens / self._per_s
-        return min(turn - now, LONGEST_HOLD_S)
+
+class Turns:
+    """Who waits for a bucket's tokens, by rank: 0 first. No rank waits for a later one.
+
+    Whoever was told to come back counts as waiting until served, or until clearly too late.
+    """
+
+    def __init__(self, bucket: Bucket, clock: Clock) -> None:
+        self._bucket, self._clock = bucket, clock
+        self._next: dict[int, float] = {}  # the turn after the last one given, by rank
+        self._waiting: dict[int, dict[str, tuple[float, float]]] = {}  # turn and end of belief
+
+    def free(self, rank: int, tokens: int) -> bool:
+        """Whether one of this rank may go now, and nobody of an earlier one waits for it."""
+        if not self._bucket.free():
+            return False
+        before = self._clock() + tokens / self._bucket.per_s
+        turns = (self._soonest(r) for r in self._waiting if r < rank)
+        return all(turn is None or turn >= before for turn in turns)
+
+    def wait_s(self, rank: int) -> float:
+        """Seconds until the turn of one who may not go now, after all who wait before her."""
+        # a token that is there and yet not given is another's: the next one comes after it
+        soonest = self._clock() + (self._bucket.wait_s() or 1.0 / self._bucket.per_s)
+        ahead = [r for r in self._waiting if r <= rank and self._soonest(r) is not None]
+        turn = max([soonest, *(self._next[r] for r in ahead)])
+        return min(turn - self._clock(), LONGEST_HOLD_S)
+
+    def promise(self, who: str, rank: int, tokens: int) -> float:
+        """Gives that turn to one who waits; the next of a rank gets a later one."""
+        wait_s = self.wait_s(rank)
+        turn = self._clock() + wait_s
+        self._next[rank] = turn + tokens / self._bucket.per_s
+        late = turn + LATE_S + LATE_SHARE * wait_s
+        self._waiting.setdefault(rank, {})[who] = (turn, late)
+        return wait_s
+
+    def forget(self, who: str) -> None:
+        """One who is here again, or was served elsewhere, waits no more."""
+        for waiting in self._waiting.values():
+            waiting.pop(who, None)
+
+    def _soonest(self, rank: int) -> float | None:
+        """The first turn given to one of a rank who still waits."""
+        waiting = self._waiting[rank]
+        while waiting:  # in the order of their turns
+            who, (turn, late) = next(iter(waiting.items()))
+            if late > self._clock():
+                return turn
+            del waiting[who]
+        return None
 
 
 class Circuit:

@@ -195,7 +195,7 @@ RETURNING delivery_id
 SELECT d.delivery_id, c.phone AS address, coalesce(al.severity, 'urgent') AS severity,
        coalesce(al.exercise, false) AS exercise, coalesce(d.expires_at, al.expires_at) AS expires_at,
        coalesce(d.line, CASE WHEN d.purpose IN ('alert', 'remind') THEN al.sms_text END) AS line,
-       d.purpose, p.language, d.error, moot(d) AS moot,
+       d.purpose, p.language, d.error, moot(d) AS moot, d.lane,
        CASE WHEN d.purpose IN ('alert', 'remind') THEN (
          SELECT k.code FROM answer_code k WHERE k.operation_id = d.operation_id
            AND k.alert_id = d.alert_id AND k.person_id = d.person_id) END AS code

@@ -1,7 +1,8 @@
 """Texts taken in: on record first, answered to the gateway at once, understood after.
 
 Each is on record once, however often its gateway brings it, and once for the same words from the
-same number within a minute; but a call for help that comes again is counted.
+same number within a minute, where nothing else was said in between. A call for help that comes again
+is counted by the open one; where none is open it is a new one.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from server.db import Database, confirm, retried
 from server.errors import Clash, NotFound, Unavailable
 from server.texting import SmsRoute
 
+HELP_LANE = 1
 NO_CALL = "There is no such call for help."
 
 
@@ -48,10 +50,16 @@ class Kept(msgspec.Struct, frozen=True):
         return hashlib.blake2b(said, digest_size=16).digest()
 
     @property
+    def lock(self) -> int:
+        """One for all texts of a number."""
+        said = hashlib.blake2b(self.sender.encode(), digest_size=4).digest()
+        return int.from_bytes(said, signed=True)
+
+    @property
     def lane(self) -> int:
         """1 for what may be a call for help: it is understood first."""
         body = self.text.body
-        return 1 if signed.means_panic(body) or rules.may_need_help(body) else 2
+        return HELP_LANE if signed.means_panic(body) or rules.may_need_help(body) else 2
 
 
 class Inbox:
@@ -117,14 +125,14 @@ async def keep(db: Database, operation_id: int, kept: Kept) -> bool:
     """One transaction: the text, or the count of its repeat. True if viewers get news of it."""
     text = kept.text
     async with db.transaction(operation_id, lane="report") as con:
-        lock = int.from_bytes(kept.digest[:4], signed=True)
-        await con.execute(SQL.one_at_a_time, lock)
+        await con.execute(SQL.one_at_a_time, kept.lock)
         if await con.fetchval(SQL.known_provider_id, kept.route, text.provider_id):
             await confirm(con)
             return False
-        same = await con.fetchval(SQL.same_content, kept.digest)
-        if same is not None:
-            return await _again(con, same)
+        same = await con.fetchrow(SQL.same_content, kept.digest)
+        again = None if same is None else await _again(con, kept, same)
+        if again is not None:
+            return again
         args = (kept.sender, text.recipient, text.body, kept.digest, text.sent_at)
         made = await con.fetchval(
             *(SQL.insert_text, kept.route, text.provider_id, *args),
@@ -137,10 +145,17 @@ async def keep(db: Database, operation_id: int, kept: Kept) -> bool:
         return False
 
 
-async def _again(con: Any, inbound_id: UUID) -> bool:
-    """The same content again: one message; a call for help says how often it came."""
-    await con.execute(SQL.note_repeat, inbound_id)
-    help_id = await con.fetchval(SQL.repeat_help, inbound_id)
+async def _again(con: Any, kept: Kept, same: Any) -> bool | None:
+    """The same content again: one message, True if viewers get news of it.
+
+    None where it may be a call for help and no open one counts it: then it is a message of its own.
+    """
+    help_id = None
+    if not same["waiting"]:  # else whoever understands it counts its repeats
+        help_id = await con.fetchval(SQL.repeat_help, same["inbound_id"])
+        if help_id is None and (same["called"] or kept.lane == HELP_LANE):
+            return None
+    await con.execute(SQL.note_repeat, same["inbound_id"])
     if help_id is None:
         return False
     await stream.append(con, [help_draft(help_id)])

@@ -7,18 +7,23 @@ SELECT operation_id FROM find_operation($1)
 SELECT operation_id, by, phone, asked FROM operations_of_text($1, $2, $3)
 
 -- name: one_at_a_time
--- Two copies of one text at the same moment: the second waits until the first is on record.
+-- Two texts of one number at the same moment: the second waits until the first is on record.
 SELECT pg_advisory_xact_lock(44, $1)
 
 -- name: same_content
--- The same words from the same number within the minute before, unless they were a call for help
--- that is closed already.
-SELECT i.inbound_id FROM inbound_sms i
+-- The same words from the same number within the minute before, if nothing else was said since: no
+-- other text of that number, and after a call for help no other report of its person. Holds it.
+SELECT i.inbound_id, i.state = 'received' AS waiting,
+       coalesce(i.said IN ('need_help', 'panic'), false) AS called
+FROM inbound_sms i
 WHERE i.operation_id = current_operation() AND i.digest = $1
   AND i.received_at > clock_timestamp() - interval '60 seconds'
-  AND NOT EXISTS (SELECT FROM help_call h WHERE h.operation_id = i.operation_id
-                  AND h.inbound_id = i.inbound_id AND h.closed_at IS NOT NULL)
-ORDER BY i.received_at LIMIT 1
+  AND NOT EXISTS (SELECT FROM inbound_sms o WHERE o.operation_id = i.operation_id
+                  AND o.sender = i.sender AND o.received_at > i.received_at AND o.digest <> i.digest)
+  AND NOT EXISTS (SELECT FROM checkin c WHERE c.operation_id = i.operation_id
+                  AND c.person_id = i.person_id AND c.received_at > i.received_at
+                  AND c.status <> 'need_help' AND i.said IN ('need_help', 'panic'))
+ORDER BY i.received_at LIMIT 1 FOR UPDATE OF i
 
 -- name: insert_text
 -- Puts a text on record; nothing if its gateway has brought it before.
@@ -38,10 +43,18 @@ UPDATE inbound_sms SET repeated = repeated + 1
 WHERE operation_id = current_operation() AND inbound_id = $1
 
 -- name: repeat_help
--- Counts a call for help that came again in the same words.
-UPDATE help_call SET repeated = repeated + 1, last_at = clock_timestamp()
-WHERE operation_id = current_operation() AND inbound_id = $1 AND closed_at IS NULL
-RETURNING help_id
+-- Counts a call for help that came again in the same words: the open one it raised or joined. One of
+-- an exercise raises none.
+UPDATE help_call h SET repeated = h.repeated + 1, last_at = clock_timestamp()
+FROM inbound_sms i
+WHERE i.operation_id = current_operation() AND i.inbound_id = $1
+  AND i.said IN ('need_help', 'panic')
+  AND h.operation_id = i.operation_id AND h.closed_at IS NULL
+  AND (h.inbound_id = i.inbound_id OR h.person_id = i.person_id
+       OR h.person_id IS NULL AND i.person_id IS NULL AND h.sender = i.sender)
+  AND NOT EXISTS (SELECT FROM alert a WHERE a.operation_id = i.operation_id
+                  AND a.alert_id = i.alert_id AND a.exercise)
+RETURNING h.help_id
 
 -- name: claim_texts
 -- Texts to be understood now, under a lease.

@@ -14,7 +14,7 @@ import msgspec
 from server import log
 from server.alerts.channels import Carried, Health, Outcome, Push, held, permanent, transient
 from server.alerts.channels.sms.letters import REPORT_WINDOW_S, Letter, Posted
-from server.alerts.channels.sms.routes import Fleet
+from server.alerts.channels.sms.routes import Fleet, Wish, rank_of
 from server.alerts.channels.sms.shapes import post, read
 from server.alerts.channels.wording import text
 from server.alerts.segments import segments
@@ -80,8 +80,9 @@ class SmsChannel:
         if size.count > MOST_PARTS:
             return permanent(f"the text takes {size.count} messages, more than {MOST_PARTS}")
         await self._learn()
-        urgent = push.severity == "life_safety"
-        choice = self.fleet.choose(push.address, size.count, urgent)
+        urgent = push.severity == "life_safety" or push.lane == 0
+        rank = rank_of(push.lane, push.purpose)
+        choice = self.fleet.choose(Wish(push.address, size.count, urgent, rank))
         if choice.route is None:
             never = choice.wait_s == float("inf")
             return permanent(choice.why) if never else held(choice.why, choice.wait_s)

@@ -11,12 +11,31 @@ from itertools import groupby
 import msgspec
 
 from server.alerts.channels import Health
-from server.alerts.channels.pacing import Bucket, Circuit, Clock, health_of
+from server.alerts.channels.pacing import Bucket, Circuit, Clock, Turns, health_of
 from server.texting import SmsRoute
 
 NUMBER_EVERY_S = 5.0  # one number gets no more than one text in this time
 CAP_HOLD_S = 60.0
+LAST_RANK = 7
+_WORDS = ("ask", "chase", "reply", "panic", "watch")  # to one person: before what goes to many
 _MOST_NUMBERS = 50_000
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """A text that wants a route: to whom, in how many parts, after whom.
+
+    `urgent`: life safety, or a panic. Of a lower `rank` go first.
+    """
+
+    number: str
+    parts: int = 1
+    urgent: bool = False
+    rank: int = LAST_RANK
+
+
+def rank_of(lane: int, purpose: str) -> int:
+    """Which texts go first: by lane, and within a lane words to one person before a mass."""
+    return 2 * lane + (purpose not in _WORDS)
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -47,6 +66,7 @@ class Way:
     def __init__(self, route: SmsRoute, clock: Clock) -> None:
         self.route = route
         self.bucket = Bucket(route.per_s, route.per_s, clock)
+        self.turns = Turns(self.bucket, clock)
         self.circuit = Circuit(clock)
         self.spent_micro = 0
 
@@ -87,36 +107,41 @@ class Fleet:
             found[name] = own
         return found
 
-    def choose(self, number: str, parts: int, urgent: bool) -> Choice:
-        """The route for a text of so many parts; `urgent`: life safety.
+    def choose(self, wish: Wish) -> Choice:
+        """The route for a text.
 
-        Equals share the load. The next rank takes over from routes that fail or have reached
-        their cap; for life safety also from such as have no room this instant.
+        Equals share the load. The next ones take over from routes that fail or have reached
+        their cap; for what is urgent also from such as have no room this instant. Nothing goes
+        while a text of an earlier rank waits for the same room.
         """
-        ranks = ranked(self._routes, number)
+        ranks = ranked(self._routes, wish.number)
         if not ranks:
             return Choice(None, "no SMS route serves this number", float("inf"))
-        pause = self._numbers.get(number, 0.0) - self._clock()
+        pause = self._numbers.get(wish.number, 0.0) - self._clock()
         if pause > 0:
             return Choice(None, "this number had a text a moment ago", pause)
+        for way in self._ways.values():
+            way.turns.forget(wish.number)
         waits: list[Choice] = []
-        for rank in ranks:
-            found = self._among([self._ways[r.name] for r in rank], parts, urgent, waits)
+        for equals in ranks:
+            found = self._among([self._ways[r.name] for r in equals], wish, waits)
             if found is not None:
-                return self._take(found, number, parts)
-            if waits and waits[-1].why == _RATE and not urgent:
+                return self._take(found, wish.number, wish.parts)
+            if waits and waits[-1].why == _RATE and not wish.urgent:
                 break
         return min(waits, key=lambda c: c.wait_s)
 
-    def _among(self, ways: list[Way], parts: int, urgent: bool, waits: list[Choice]) -> Way | None:
+    def _among(self, ways: list[Way], wish: Wish, waits: list[Choice]) -> Way | None:
         """A way with room, the emptiest first; else notes why not."""
         whole = [w for w in ways if w.circuit.wait_s() <= 0]
-        able = [w for w in whole if w.affords(parts, urgent)]
-        free = [w for w in able if w.bucket.free()]
+        able = [w for w in whole if w.affords(wish.parts, wish.urgent)]
+        free = [w for w in able if w.turns.free(wish.rank, wish.parts)]
         if free:
             return max(free, key=lambda w: w.bucket.level() / w.route.per_s)
         if able:
-            waits.append(Choice(None, _RATE, min(w.bucket.promise(parts) for w in able)))
+            turns = min((w.turns for w in able), key=lambda t: t.wait_s(wish.rank))
+            wait_s = turns.promise(wish.number, wish.rank, wish.parts)
+            waits.append(Choice(None, _RATE, wait_s))
         elif whole:
             waits.append(Choice(None, _CAP, CAP_HOLD_S))
         else:
