@@ -100,7 +100,7 @@ class Courses(RuleBasedStateMachine):
     @precondition(lambda self: self.presses)
     @rule(data=st.data())
     def press_again(self, data: Any) -> None:
-        key = data.draw(st.sampled_from(sorted(self.presses)))
+        key = data.draw(st.sampled_from(list(self.presses)))
         n = self.whose[self.presses[key]]
         caller, w = Caller(self.people[n], f"device:{UUID(int=n)}", "app"), self.world
         [done] = self.run(press(w.db, w.op, caller, [Press(press_id=key)], ()))
@@ -109,7 +109,7 @@ class Courses(RuleBasedStateMachine):
     @precondition(lambda self: self.state)
     @rule(data=st.data(), duress=st.booleans())
     def cancel(self, data: Any, duress: bool) -> None:
-        key = data.draw(st.sampled_from(sorted(self.presses)))
+        key = data.draw(st.sampled_from(list(self.presses)))
         panic = self.presses[key]
         n, w = self.whose[panic], self.world
         found = self.run(pins.cancel(w.db, self.phone(n), key, duress))
@@ -122,7 +122,7 @@ class Courses(RuleBasedStateMachine):
     @precondition(lambda self: self.state)
     @rule(data=st.data(), late_s=st.integers(-5, 7200))
     def move(self, data: Any, late_s: int) -> None:
-        panic, w = data.draw(st.sampled_from(sorted(self.state))), self.world
+        panic, w = data.draw(st.sampled_from(list(self.state))), self.world
         at = datetime.now(UTC) - timedelta(seconds=late_s)
         item = PositionIn(uuid4(), at, 1.0, 2.0)
         args = (w.db, self.phone(self.whose[panic]), panic, [item, item])
@@ -136,7 +136,7 @@ class Courses(RuleBasedStateMachine):
     @precondition(lambda self: self.state)
     @rule(data=st.data(), verb=st.sampled_from(sorted(rules.TRANSITIONS)), d=st.integers(0, 1))
     def act(self, data: Any, verb: str, d: int) -> None:
-        panic = data.draw(st.sampled_from(sorted(self.state)))
+        panic = data.draw(st.sampled_from(list(self.state)))
         if verb == "cancel":
             return
         before, w = self.state[panic], self.world
