@@ -294,6 +294,20 @@ async def test_an_echo_of_our_words_ends_there(database: str) -> None:
         assert [c["repeated"] for c in await t.calls()] == [0]
 
 
+@pytest.mark.parametrize("words", ["HELP", "SOS they are inside", "M1 ABCDE 1 ??? P ????????"])
+async def test_a_call_for_help_that_quotes_our_answer_counts(database: str, words: str) -> None:
+    async with texting(database) as t:
+        alert_id = await asked(t)
+        await t.text(ANN, f"SAFE {await t.code(alert_id, 0)}")
+        [answer] = await t.replies()
+        assert "text HELP" in answer, "a word for help of ours is none of hers"
+        assert (await t.text(ANN, f"{answer}\n{answer} yes"))["state"] == "loop"
+        row = await t.text(ANN, f"{words}\n\n{answer}")
+        assert (row["state"], row["answered"]) == ("unverified", "reply")
+        assert await t.status(alert_id, 0) == "need_help"
+        assert len(await t.calls()) == 1
+
+
 async def test_a_number_is_answered_three_times_in_ten_minutes_and_help_still_counts(
     database: str,
 ) -> None:
@@ -423,6 +437,33 @@ async def test_a_crash_between_record_and_reply_makes_nothing_twice(
         assert call["verified"], "its counter is its own"
         assert await t.value("SELECT count(*) FROM checkin") == 1
         assert len(await t.replies()) == 1
+
+
+async def test_a_crash_before_an_alert_opens_holds_up_no_signed_answer(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is counted in depends on the alerts that are open; what is on record stands."""
+    async with texting(database) as t:
+        drill = await asked(t, exercise=True)
+        app = await t.app(0)
+        await t.bring(ANN, app.text("S"))
+
+        async def crash(*_: Any) -> None:
+            raise RuntimeError("the worker was killed here")
+
+        with monkeypatch.context() as broken:
+            broken.setattr("server.checkin.sms.understanding.finish", crash)
+            await t.reading.turn()
+        assert await t.status(drill, 0) == "safe"
+        real = await t.here.station.open_rollcall()
+        await t.sql("UPDATE inbound_sms SET due_at = now()")
+        await t.reading.turn()
+        [row] = await t.sql("SELECT state, alert_id, said FROM inbound_sms")
+        assert tuple(row) == ("counted", drill, "safe")
+        assert await t.status(real, 0) == "unaccounted"
+        assert await t.value("SELECT count(*) FROM checkin") == 1
+        [answer] = await t.replies()
+        assert answer.startswith("EXERCISE: ")
 
 
 async def test_an_unreadable_form_of_the_app_is_refused_but_never_a_panic(database: str) -> None:

@@ -1,8 +1,8 @@
 """Texts taken in: on record first, answered to the gateway at once, understood after.
 
 Each is on record once, however often its gateway brings it, and once for the same words from the
-same number within a minute, where nothing else was said in between. A call for help that comes again
-is counted by the open one; where none is open it is a new one.
+same number within a minute, where nothing else was said in between. A call for help that comes
+again is counted by the open one; where none is open it is a new one.
 """
 
 import hashlib

@@ -66,8 +66,11 @@ class Verdict(msgspec.Struct, frozen=True):
 async def decide(con: Any, text: Inbound, vault: Vault) -> Verdict:
     """The verdict on one text. Uses up the counter of a genuine signed one."""
     people = await store.holders(con, text.sender)
-    if await _is_echo(con, text):
-        return Verdict("loop", "our own words came back")
+    own = await _without_replies(con, text.body, text.sender)
+    if own is not None:
+        if not _calls_for_help(own):
+            return Verdict("loop", "our own words came back")
+        text = msgspec.structs.replace(text, body=own)
     if signed.looks_signed(text.body):
         verdict = await _of_app(con, text, vault, people)
         if verdict is not None:
@@ -90,10 +93,28 @@ async def _plain(con: Any, text: Inbound, people: list[Holder], said: Understood
     return await _status(con, text, people, said)
 
 
-async def _is_echo(con: Any, text: Inbound) -> bool:
-    lines = [r["line"] for r in await con.fetch(SQL.our_words, text.sender)]
-    body = " ".join(text.body.split())
-    return any(" ".join(line.split()) in body for line in lines)
+async def _without_replies(con: Any, body: str, sender: str) -> str | None:
+    """What a text says beside the answers it quotes; None where it quotes none."""
+    lines = [" ".join(r["line"].split()) for r in await con.fetch(SQL.our_words, sender)]
+    said = whole = " ".join(body.split())
+    for line in sorted(lines, key=len, reverse=True):  # one may stand within another
+        said = said.replace(line, " ")
+    return None if said == whole else said
+
+
+def _calls_for_help(body: str) -> bool:
+    return signed.means_panic(body) or rules.understand(body).status == "need_help"
+
+
+def as_recorded(verdict: Verdict, alert_id: UUID | None, exercise: bool) -> Verdict:
+    """A verdict whose reports an earlier try put on record: they stand as they were counted then.
+
+    Alerts that began or ended since change nothing of it. A call for help is raised all the same.
+    """
+    answer = verdict.answer
+    if answer is not None and verdict.help is None:
+        answer = msgspec.structs.replace(answer, drill=exercise)
+    return msgspec.structs.replace(verdict, alert_id=alert_id, answer=answer)
 
 
 # -- whose number it is

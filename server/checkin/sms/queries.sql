@@ -148,6 +148,12 @@ SELECT line FROM delivery
 WHERE operation_id = current_operation() AND purpose = 'reply' AND endpoint = $1
   AND queued_at > clock_timestamp() - interval '1 day'
 
+-- name: recorded_before
+-- In which alert a text's reports were recorded at an earlier try.
+SELECT alert_id, exercise FROM checkin
+WHERE operation_id = current_operation() AND checkin_id = ANY ($1::uuid[]) AND actor = $2
+ORDER BY checkin_id
+
 -- name: lock_text
 -- Holds a text that is still to be understood; how often its content came again.
 SELECT repeated FROM inbound_sms

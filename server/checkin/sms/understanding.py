@@ -19,9 +19,10 @@ from server import jobs, log, stream
 from server.checkin.actions import Collector
 from server.checkin.sms import replies, rules, store
 from server.checkin.sms.actions import help_draft
-from server.checkin.sms.deciding import Answer, Help, Verdict, decide
+from server.checkin.sms.deciding import Answer, Help, Verdict, as_recorded, decide
 from server.checkin.sms.store import SQL, Inbound
 from server.db import Database, retried
+from server.errors import Clash
 from server.vault import Vault
 
 LOGGER = log.get("texts")
@@ -78,8 +79,7 @@ class Understanding:
     async def understand(self, operation_id: int, text: Inbound) -> None:
         """Understands one text, to the end."""
         verdict = await self._decide(operation_id, text)
-        submit = self._collector.submit
-        await asyncio.gather(*(submit(operation_id, r) for r in verdict.records))
+        verdict = await self._record(operation_id, text, verdict)
         await finish(self._db, operation_id, text, verdict, self._own)
 
     async def _decide(self, operation_id: int, text: Inbound) -> Verdict:
@@ -89,6 +89,24 @@ class Understanding:
                 return await decide(con, text, self._vault)
 
         return await deciding()
+
+    async def _record(self, operation_id: int, text: Inbound, verdict: Verdict) -> Verdict:
+        """Records its reports. Where an earlier try recorded them otherwise, that stands."""
+        submit = self._collector.submit
+        reports = (submit(operation_id, r) for r in verdict.records)
+        done = await asyncio.gather(*reports, return_exceptions=True)
+        failed = [e for e in done if isinstance(e, BaseException)]
+        if not failed:
+            return verdict
+        other = next((e for e in failed if not isinstance(e, Clash)), None)
+        if other is not None:
+            raise other
+        ids = [r.checkin_id for r in verdict.records]
+        actor = f"sms:{text.inbound_id}"
+        found = await self._db.fetch(operation_id, SQL.recorded_before, ids, actor)
+        if not found:  # it is another's
+            raise failed[0]
+        return as_recorded(verdict, found[0]["alert_id"], found[0]["exercise"])
 
 
 @retried
