@@ -110,11 +110,11 @@ async def _record(
     **job: Any,
 ) -> tuple[Alert, bool]:
     alert_id, body_sha256, expires_at = columns[0], columns[12], columns[14]
-    if await con.fetchval(SQL.insert_alert, *columns, _json(job)) is None:
+    policy = await escalation.new_policy(con, columns[3], wishes)
+    if await con.fetchval(SQL.insert_alert, *columns, _json(job), policy) is None:
         repeat = await _repeat(con, alert_id, body_sha256)
         assert repeat is not None  # noqa: S101 - the insert has just met it
         return repeat, False
-    await escalation.keep_policy(con, alert_id, columns[3], wishes)
     lane = rules.SEVERITY_LANE[columns[3]]
     await store.enqueue(con, who.operation_id, "alert.prepare", alert_id, lane=lane, **job)
     if expires_at is not None:

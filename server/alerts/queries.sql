@@ -33,9 +33,9 @@ SELECT EXISTS (SELECT FROM tree_node WHERE node = $1)
 -- Puts an alert on record, answers counting from now; nothing if the id is taken.
 INSERT INTO alert (operation_id, alert_id, incident_id, kind, severity, mode, audience, title,
                    body, lock_screen, sms_text, escalation, exercise, state, body_sha256,
-                   created_by, expires_at, corrects, opening, counts_from)
+                   created_by, expires_at, corrects, opening, policy, counts_from)
 VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'preparing',
-        $13, $14, $15, $16, $17::text::jsonb, clock_timestamp())
+        $13, $14, $15, $16, $17::text::jsonb, $18::text::jsonb, clock_timestamp())
 ON CONFLICT DO NOTHING RETURNING alert_id
 
 -- name: alert

@@ -81,13 +81,8 @@ DELETE FROM escalation_policy WHERE operation_id = current_operation() AND sever
 SELECT state, severity, kind, mode, policy FROM alert
 WHERE operation_id = current_operation() AND alert_id = $1 FOR NO KEY UPDATE
 
--- name: keep_policy
--- The steps an alert goes by from its making on, whatever the operation decides later.
-UPDATE alert SET policy = $2::text::jsonb
-WHERE operation_id = current_operation() AND alert_id = $1
-
 -- name: kept_policy
--- The steps an alert goes by.
+-- The steps an alert goes by from its making on, whatever the operation decides later.
 SELECT policy FROM alert WHERE operation_id = current_operation() AND alert_id = $1
 
 -- name: due_steps

@@ -46,11 +46,10 @@ async def setting(con: Any, alert_id: UUID) -> Setting | None:
     )
 
 
-async def keep_policy(con: Any, alert_id: UUID, severity: str, change: PolicyChange | None) -> None:
-    """Fixes what a new alert goes by. Raises BadInput where its wishes run backwards."""
+async def new_policy(con: Any, severity: str, change: PolicyChange | None) -> str:
+    """What a new alert will go by, as JSON. Raises BadInput where its wishes run backwards."""
     policy, _ = await policy_of(con, severity)
-    text = msgspec.json.encode(rules.changed(policy, change)).decode()
-    await con.execute(SQL.keep_policy, alert_id, text)
+    return msgspec.json.encode(rules.changed(policy, change)).decode()
 
 
 async def kept_policy(con: Any, alert_id: UUID, severity: str) -> Policy:
