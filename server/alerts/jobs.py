@@ -25,6 +25,7 @@ class AlertJobs:
         copy_of = None if copied is None else UUID(copied)
         within = job.payload.get("within")
         await opening.prepare(self._db, job.operation_id, alert_id, within, copy_of, self._texted)
+        await opening.learn(self._db, job.operation_id)
         await opening.open_prepared(self._db, job.operation_id, alert_id)
 
     async def expire(self, job: Job) -> None:

@@ -1,10 +1,12 @@
 """Opening an alert: nothing answered meanwhile is lost, nothing is counted twice.
 
-Two transactions, each repeatable, so a worker may die between any two statements:
+Three transactions, each repeatable, so a worker may die between any two statements:
 
 1. `prepare` freezes the population, its cells and its deliveries. It takes as long as it
    takes; reports go on, and those that answer this alert are only recorded.
-2. `open_prepared` holds off reports for an instant, takes in what came since the alert was
+2. `learn` lets the planner know the new rows. Only one can at a time, in all operations: so it is
+   short, and an opening goes on without it.
+3. `open_prepared` holds off reports for an instant, takes in what came since the alert was
    called for (counts_from), and opens it. Reports after that find it open and count at once.
 """
 
@@ -12,6 +14,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
+
+import asyncpg
 
 from server import log, stream
 from server.alerts import audience as audiences
@@ -22,6 +26,7 @@ from server.alerts.escalation.store import SQL as ESCALATION
 from server.alerts.panics.store import SQL as PANICS
 from server.alerts.store import SQL, Locked
 from server.db import Database, retried
+from server.errors import Unavailable
 
 LOGGER = log.get("alerts")
 
@@ -47,7 +52,6 @@ async def prepare(
         people = await _fill(con, alert_id, alert, within, copy_of)
         if people == 0:
             return
-        await con.execute(SQL.learn_population)
         await con.execute(SQL.insert_cells, alert_id)
         await con.execute(ESCALATION.snapshot, alert_id)
         await con.execute(ESCALATION.orphans_to_desk, alert_id)
@@ -58,6 +62,16 @@ async def prepare(
         cells = [list(r) for r in await con.fetch(SQL.filled_cells, alert_id)]
         drafts = [store.alert_draft(alert_id), store.headcount_draft(alert_id, cells)]
         await stream.append(con, drafts)
+
+
+async def learn(db: Database, operation_id: int) -> None:
+    """Has the fresh population counted by the planner, unless that must be waited for."""
+    try:
+        async with db.transaction(operation_id) as con:
+            await con.execute(SQL.learn_shortly)
+            await con.execute(SQL.learn_population)
+    except (asyncpg.LockNotAvailableError, Unavailable) as error:
+        LOGGER.warning("population_not_learned", kind=type(error).__name__)
 
 
 async def _first_told(con: Any, alert_id: UUID, alert: Locked) -> list[int] | None:

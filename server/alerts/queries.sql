@@ -126,6 +126,10 @@ ORDER BY person_id
 -- Lets the planner know the new population at once: check-ins then find their rows by key.
 ANALYZE alert_person
 
+-- name: learn_shortly
+-- An opening waits no longer than this for its statistics.
+SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '10s', true)
+
 -- name: insert_cells
 -- The headcount of a fresh population: everybody unaccounted.
 INSERT INTO cell (operation_id, alert_id, area_id, agency_id, category, status, count)

@@ -106,3 +106,18 @@ async def test_late_answers_and_changes_of_an_ended_alert_never_wait_in_a_ring(
         await task
         assert await w.value("SELECT late FROM alert") == 1
         assert await w.cells_agree(alert_id)
+
+
+async def test_an_opening_waits_for_no_other_operations_statistics(database: str) -> None:
+    """One table is analyzed by one at a time; whoever does it may take as long as it takes."""
+    async with world(database) as w:
+        await w.people(20, phones=20)
+        alert_id = await called(w)
+        owner = await asyncpg.connect(w.dsn)
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE alert_person IN SHARE UPDATE EXCLUSIVE MODE")
+            async with asyncio.timeout(BOUND_S):
+                await w.run_jobs()
+            assert await state(w, alert_id) == "open"
+        await owner.close()
+        assert await w.value("SELECT count(*) FROM delivery") == 20

@@ -71,6 +71,7 @@ ON CONFLICT DO NOTHING
 -- One e-mail for everybody of the population, or for $3, whose address is served by $4. $5: also
 -- for those whom push or a text reaches; $6: only for the silent; $9: only for who had none yet. The
 -- endpoint names the person: two records of one may both have one when they are merged.
+-- OFFSET: one index look-up a person, also before the statistics know of the alert.
 INSERT INTO delivery (operation_id, delivery_id, alert_id, person_id, channel, endpoint, round,
                       lane, purpose)
 SELECT p.operation_id, uuidv7(), p.alert_id, p.person_id, 'email', p.person_id::text, $8, $2, $7
@@ -88,7 +89,7 @@ WHERE p.operation_id = current_operation() AND p.alert_id = $1
   AND NOT EXISTS (SELECT FROM delivery w WHERE w.operation_id = p.operation_id
         AND w.alert_id = p.alert_id AND w.person_id = p.person_id AND w.channel = 'email'
         AND (w.state IN ('queued', 'sending')
-             OR $9::boolean AND w.purpose IN ('alert', 'remind')))
+             OR $9::boolean AND w.purpose IN ('alert', 'remind')) OFFSET 0)
 ORDER BY p.person_id
 ON CONFLICT DO NOTHING
 
