@@ -43,7 +43,7 @@ WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.person_id =
   AND text_rank(p.person_id, $4::text[]) IS NOT NULL
   AND NOT EXISTS (SELECT FROM delivery w WHERE w.operation_id = p.operation_id
         AND w.alert_id = p.alert_id AND w.person_id = p.person_id AND w.channel = 'sms'
-        AND w.purpose IN ('alert', 'remind'))
+        AND w.purpose IN ('alert', 'remind') OFFSET 0)
 ORDER BY p.person_id
 ON CONFLICT DO NOTHING
 
@@ -63,7 +63,7 @@ WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.status = 'u
       AND d.revoked_at IS NULL AND a.dead_at IS NULL))
   AND NOT EXISTS (SELECT FROM delivery w WHERE w.operation_id = p.operation_id
         AND w.alert_id = p.alert_id AND w.person_id = p.person_id
-        AND w.channel = 'sms' AND w.state IN ('queued', 'sending'))
+        AND w.channel = 'sms' AND w.state IN ('queued', 'sending') OFFSET 0)
 ORDER BY p.person_id
 ON CONFLICT DO NOTHING
 
@@ -142,7 +142,7 @@ WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.status = 'u
   AND d.revoked_at IS NULL AND a.dead_at IS NULL AND a.kind = ANY ($4::text[])
   AND NOT EXISTS (SELECT FROM delivery w WHERE w.operation_id = p.operation_id
         AND w.alert_id = p.alert_id AND w.person_id = p.person_id
-        AND w.endpoint = d.device_id::text AND w.state IN ('queued', 'sending'))
+        AND w.endpoint = d.device_id::text AND w.state IN ('queued', 'sending') OFFSET 0)
 ORDER BY p.person_id
 ON CONFLICT DO NOTHING
 
