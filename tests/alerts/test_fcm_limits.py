@@ -118,6 +118,25 @@ async def test_silence_of_fcm_opens_its_circuit_and_one_message_tries_it(
         await own.close()
 
 
+async def test_messages_that_hang_among_others_that_do_not_open_no_circuit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FCM has answered others since they were sent: it is there, and only they are lost."""
+    monkeypatch.setattr(fcm_channel, "REQUEST_S", 0.5)
+    async with FcmServer() as fcm:
+        fcm.script.any_token = True
+        own = channel(fcm, tmp_path, 50)
+        await own.send(push())
+        fcm.script.outage = "hang"
+        hung = [asyncio.create_task(own.send(push())) for _ in range(FAILURES + 2)]
+        await asyncio.sleep(0.2)
+        fcm.script.outage = None
+        assert (await own.send(push())).kind == "accepted"
+        assert {(await h).kind for h in hung} == {"unknown"}
+        assert own.held_s() == 0
+        await own.close()
+
+
 async def test_a_hung_fcm_delays_no_browser(database: str, tmp_path: Path) -> None:
     async with world(database) as w, FcmServer() as fcm, PushService() as service:
         fcm.script.any_token = True

@@ -87,6 +87,7 @@ class FcmChannel(BaseAPI):  # type: ignore[misc]
         self._url = self.fcm_end_point
         self._connections = connections
         self._gate = Gate()
+        self._answered_at = 0.0
         self._circuit = Circuit(time.monotonic, FAILURES, FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._per_s = per_s
         self._bucket = Bucket(per_s, per_s * BURST_S, time.monotonic)
@@ -140,6 +141,7 @@ class FcmChannel(BaseAPI):  # type: ignore[misc]
             self._circuit.failed()
             return transient(f"no access token from Google: {type(error).__name__}")
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        began = time.monotonic()
         try:
             async with self._pool().post(self._url, data=body, headers=headers) as response:
                 raw = await response.read()
@@ -148,7 +150,8 @@ class FcmChannel(BaseAPI):  # type: ignore[misc]
             self._circuit.failed()
             return transient(f"no connection to FCM: {type(error).__name__}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._circuit.failed()
+            if began > self._answered_at:  # who has answered others since is there
+                self._circuit.failed()
             return unknown(f"no answer from FCM: {type(error).__name__}")
         return self._judge(response.status, raw, _retry_after(response.headers), token)
 
@@ -156,6 +159,7 @@ class FcmChannel(BaseAPI):  # type: ignore[misc]
         self, status: int, raw: bytes, retry_after: float | None, token: str
     ) -> Outcome | None:
         answer = _decode(raw)
+        self._answered_at = time.monotonic()
         self._circuit.succeeded()  # it answers; what a refusal asks for is the gate's to keep
         if status == 429 or status >= 500:
             self._gate.refused(retry_after)
