@@ -123,6 +123,10 @@ class Scope(msgspec.Struct, frozen=True):
             return False
         return self.people is None or person_id in self.people
 
+    def area_list(self) -> list[int] | None:
+        """`areas` as a query argument."""
+        return None if self.areas is None else list(self.areas)
+
     def people_list(self) -> list[int] | None:
         """`people` as a query argument."""
         return None if self.people is None else sorted(self.people)

@@ -48,7 +48,7 @@ async def check(con: Any, audience: Audience, scope: Scope) -> None:
     """Raises BadInput where it names what is not on record, or not the caller's."""
     kind, value = kind_of(audience)
     if kind == "areas":
-        areas = None if scope.areas is None else list(scope.areas)
+        areas = scope.area_list()
         unknown = await con.fetch(SQL.unknown_areas, value, areas)
         _refuse(kind, value, unknown, "There is no area with this code.")
     if kind == "agencies":

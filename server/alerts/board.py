@@ -54,7 +54,7 @@ class Board:
         if scope.people is not None:
             return None
         alert_id = _about(events)
-        areas = None if scope.areas is None else list(scope.areas)
+        areas = scope.area_list()
         rows = await self._db.fetch(operation_id, DELIVERIES.delivery_counts, alert_id, areas)
         counts = dict(rows[0])
         return {"alert_id": str(alert_id), "counts": counts} if counts["queued"] else None
@@ -69,7 +69,7 @@ def _about(events: Sequence[stream.Event]) -> UUID:
 
 
 def _sight(scope: Scope) -> Sight:
-    return Sight(None if scope.areas is None else list(scope.areas), scope.people_list(), "")
+    return Sight(scope.area_list(), scope.people_list(), "")
 
 
 def _key(event: stream.Event) -> str:

@@ -73,7 +73,7 @@ class Sight(msgspec.Struct, frozen=True):
 
 def sight_of(who: Principal, scope: Scope) -> Sight:
     """The sight of a caller who has a scope."""
-    areas = None if scope.areas is None else list(scope.areas)
+    areas = scope.area_list()
     return Sight(areas, scope.people_list(), who.actor)
 
 

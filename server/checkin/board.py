@@ -64,7 +64,7 @@ async def cell_rows(con: Any, alert_id: UUID, scope: Scope) -> list[Row]:
     if scope.people is not None:
         rows = await con.fetch(SQL.cells_by_people, alert_id, scope.people_list())
     else:
-        areas = None if scope.areas is None else list(scope.areas)
+        areas = scope.area_list()
         rows = await con.fetch(SQL.cells_by_area, alert_id, areas)
     return [tuple(r) for r in rows]
 
@@ -87,14 +87,14 @@ def tallies(rows: Iterable[Row], names: Names) -> list[Tally]:
 
 
 async def _parity(con: Any, alert_id: UUID, scope: Scope, since: datetime | None) -> Parity:
-    areas = None if scope.areas is None else list(scope.areas)
+    areas = scope.area_list()
     sides = await con.fetch(SQL.parity, alert_id, areas, scope.people_list(), since)
     return headcounts.parity(sides)
 
 
 async def _elsewhere(con: Any, alert_id: UUID, scope: Scope) -> Counts:
     """Those expected elsewhere: few, found by an index of their own."""
-    areas = None if scope.areas is None else list(scope.areas)
+    areas = scope.area_list()
     rows = await con.fetch(SQL.elsewhere, alert_id, areas, scope.people_list())
     return Counts(**{r["status"]: r["count"] for r in rows})
 

@@ -22,7 +22,7 @@ async def people(
     texted: Sequence[str] = (),
 ) -> paging.Page[AlertPerson]:
     """One page, by name. Raises NotFound for an alert outside the operation or the scope."""
-    areas = None if scope.areas is None else list(scope.areas)
+    areas = scope.area_list()
     filters = (query.status, query.area, query.agency, query.category, _literal(query.q))
     seen = (alert_id, areas, scope.people_list())
     async with database.transaction(operation_id) as con:

@@ -36,7 +36,7 @@ async def areas(
     """Areas by code. An area-scoped operator sees her own and below; geography is no secret to
     wardens and phones of the operation."""
     scope = await _scope_or_none(auth, who)
-    only = None if scope is None or scope.areas is None else list(scope.areas)
+    only = None if scope is None else scope.area_list()
     (after,) = query.after(str)
     async with db.transaction(who.operation_id) as con:
         rows = await store.areas(con, only, after, query.limit + 1)

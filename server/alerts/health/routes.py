@@ -45,7 +45,7 @@ class HealthCalls:
     async def silent(self, call: Call) -> Reply:
         """Phones in sight that have said nothing for a day."""
         scope = await call.auth.scope(call.me)
-        areas = None if scope.areas is None else list(scope.areas)
+        areas = scope.area_list()
         seen_at, device_id = call.query.after(datetime, UUID)
         args = (SILENT, areas, seen_at, device_id, call.query.limit + 1)
         async with self._db.transaction(call.me.operation_id, snapshot=True) as con:

@@ -71,7 +71,7 @@ def now(moment: datetime) -> Stamp:
 
 def sight_of(scope: Scope) -> Sight:
     """What a scope sees of panics, as query arguments."""
-    areas = None if scope.areas is None else list(scope.areas)
+    areas = scope.area_list()
     return areas, scope.people_list(), scope.silent
 
 

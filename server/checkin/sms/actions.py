@@ -175,7 +175,7 @@ async def close_help(
 
     Raises NotFound outside the caller's sight, Clash where it was closed otherwise.
     """
-    areas = None if scope.areas is None else list(scope.areas)
+    areas = scope.area_list()
     async with db.transaction(who.operation_id) as con:
         row = await con.fetchrow(SQL.lock_help_call, help_id, areas)
         if row is None:

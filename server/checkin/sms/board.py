@@ -15,11 +15,6 @@ from server.people.messages import PersonName
 from server.stream import Event
 
 
-def areas_of(scope: Scope) -> list[int] | None:
-    """A scope's areas as a query argument."""
-    return None if scope.areas is None else list(scope.areas)
-
-
 def shown_text(row: Any) -> TextIn:
     """A row of texts_in."""
     return TextIn(
@@ -81,6 +76,6 @@ class Faces:
         """{help_call: CALL} as it stands; nothing for wardens, who have no lists of them."""
         if scope.people is not None:
             return None
-        args = (UUID(events[-1].data["help_id"]), areas_of(scope))
+        args = (UUID(events[-1].data["help_id"]), scope.area_list())
         rows = await self._db.fetch(operation_id, SQL.help_call, *args)
         return {"help_call": msgspec.to_builtins(shown_call(rows[0]))} if rows else None

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from server import log
 from server.checkin.sms.actions import NO_CALL, Inbox, close_help
-from server.checkin.sms.board import areas_of, shown_call, shown_text
+from server.checkin.sms.board import shown_call, shown_text
 from server.checkin.sms.intake import text_of
 from server.checkin.sms.messages import HelpCall, HelpCallsQuery, HelpCloseIn, TextIn, TextsQuery
 from server.checkin.sms.store import SQL
@@ -58,7 +58,7 @@ class Texts:
     async def list(self, call: Call) -> Reply:
         """Texts that came in, newest first."""
         query = call.query
-        areas = areas_of(await call.auth.scope(call.me))
+        areas = (await call.auth.scope(call.me)).area_list()
         after = query.after(datetime, UUID)
         wanted = (areas, query.state, query.unverified == "true")
         rows = await self._db.fetch(
@@ -71,7 +71,7 @@ class Texts:
     async def calls(self, call: Call) -> Reply:
         """Calls for help by text, newest first."""
         query = call.query
-        areas = areas_of(await call.auth.scope(call.me))
+        areas = (await call.auth.scope(call.me)).area_list()
         after = query.after(datetime, UUID)
         still = None if query.open is None else query.open == "true"
         wanted = (areas, still, query.unverified == "true")
@@ -87,7 +87,7 @@ class Texts:
         scope = await call.auth.scope(call.me)
         help_id, body = call.uuid("help_id"), call.body
         made = await close_help(self._db, call.me, scope, help_id, body.outcome, body.note)
-        args = (help_id, areas_of(scope))
+        args = (help_id, scope.area_list())
         rows = await self._db.fetch(call.me.operation_id, SQL.help_call, *args)
         if not rows:
             raise NotFound(NO_CALL)

@@ -138,7 +138,7 @@ class Faces:
     ) -> dict[str, Any] | None:
         """{watches: [WATCH..]} as they stand, of the people this scope sees."""
         ids = {UUID(w) for e in events for w in e.data["watches"]}
-        areas = None if scope.areas is None else list(scope.areas)
+        areas = scope.area_list()
         rows = await some(self._db, operation_id, (areas, scope.people_list(), ""), sorted(ids))
         watches = [msgspec.to_builtins(shown(r, last=True)) for r in rows]
         return {"watches": watches} if watches else None

@@ -19,10 +19,6 @@ NO_CURFEW = "There is no such curfew in force."
 NO_ROLL = "There is no such roll among those you may see."
 
 
-def _areas(scope: Scope) -> list[int] | None:
-    return None if scope.areas is None else list(scope.areas)
-
-
 @retried
 async def set_curfew(db: Database, who: Principal, scope: Scope, wish: CurfewIn) -> bool:
     """A curfew, from the next time its wall time comes; True if it is new.
@@ -52,7 +48,7 @@ async def set_curfew(db: Database, who: Principal, scope: Scope, wish: CurfewIn)
 async def end_curfew(db: Database, who: Principal, scope: Scope, curfew_id: UUID) -> None:
     """Ends a curfew, and the watches of it that nobody has missed yet. Raises NotFound."""
     async with db.transaction(who.operation_id) as con:
-        if await con.fetchval(SQL.end_curfew, curfew_id, _areas(scope)) is None:
+        if await con.fetchval(SQL.end_curfew, curfew_id, scope.area_list()) is None:
             raise NotFound(NO_CURFEW)
         rows = await con.fetch(SQL.lock_of_curfew, curfew_id)
         now: datetime = await con.fetchval(SQL.clock)

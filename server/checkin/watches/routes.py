@@ -137,9 +137,8 @@ class Watches:
         return Reply(200, Curfews([shown_curfew(r) for r in await self._curfews(call, None)]))
 
     async def _curfews(self, call: Call, curfew_id: UUID | None) -> list[Any]:
-        areas = (await call.auth.scope(call.me)).areas
-        args = (None if areas is None else list(areas), curfew_id)
-        return await self._db.fetch(call.me.operation_id, SQL.curfews, *args)
+        areas = (await call.auth.scope(call.me)).area_list()
+        return await self._db.fetch(call.me.operation_id, SQL.curfews, areas, curfew_id)
 
     async def end_curfew(self, call: Call) -> Reply:
         """No curfew any more."""
@@ -173,8 +172,7 @@ class Watches:
         return Reply(200, await self._roll(call, roll_id))
 
     async def _roll(self, call: Call, roll_id: UUID) -> RadioCheckOut:
-        areas = (await call.auth.scope(call.me)).areas
-        own = None if areas is None else list(areas)
+        own = (await call.auth.scope(call.me)).area_list()
         found = await self._db.fetch(call.me.operation_id, SQL.roll, roll_id)
         rows = await self._db.fetch(call.me.operation_id, SQL.names_on_roll, roll_id, own)
         if not found or not rows:

@@ -74,7 +74,7 @@ def watch_of(row: Any) -> Watch:
 
 def seen(who: Principal, scope: Scope) -> tuple[list[int] | None, list[int] | None, str]:
     """A caller's sight as query arguments: areas, people, and what she made herself."""
-    areas = None if scope.areas is None else list(scope.areas)
+    areas = scope.area_list()
     people = scope.people_list()
     if people is not None and who.person_id is not None:
         people = [*people, who.person_id]

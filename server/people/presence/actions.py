@@ -77,7 +77,7 @@ async def listed(
     from_at, presence_id = query.after(datetime, UUID)
     async with db.transaction(who.operation_id) as con:
         own = await _own_areas(con, scope)
-        areas = None if scope.areas is None else list(scope.areas)
+        areas = scope.area_list()
         seen = (areas, scope.people_list(), own)
         rows = await store.listed(con, query.now, *seen, from_at, presence_id, query.limit + 1)
     return page("/v1/presence", query, rows, lambda r: [r.from_at, r.presence_id], out)
