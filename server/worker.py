@@ -41,7 +41,7 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     texts = Understanding(database, open_vault(settings), numbers(routes))
     meter = Meter()
     senders = await sender.open_senders(database, settings, meter)
-    pulse = Pulse(database, [c for s in senders for c in s.channels], meter)
+    pulse = Pulse(database, [s.channel for s in senders], meter)
     names = [f"jobs {n}" for n in range(RUNNERS)]
     looker = Looker(database, served(settings))
     turns = [(name, runner.turn) for name in names]
@@ -53,7 +53,7 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     for name, turn in turns:
         supervisor.run(name, forever(name, turn, IDLE_S))
     for own in senders:
-        supervisor.run(f"deliveries by {own.ways}", own.run())
+        supervisor.run(f"deliveries by {own.channel.name}", own.run())
     codes = every("drop old codes", TRIM_S, partial(drop_old_codes, database))
     supervisor.run("drop old codes", codes)
     supervisor.run("curfews", every("curfews", CURFEWS_S, looker.curfews))

@@ -32,7 +32,7 @@ async def measure(bench: Bench) -> list[Figure]:
         await provider.script(latency={"median_ms": LATENCY_MS}, rates=FAULTS)
         await box.fill(PEOPLE)
         channel = FcmChannel(provider.credentials, provider.fcm_url, CONNECTIONS)
-        sender = Sender(box.database, [channel], CONNECTIONS)
+        sender = Sender(box.database, channel, CONNECTIONS)
         await channel._access_token()  # once an hour
         con = await asyncpg.connect(box.database.dsn)
         started = time.perf_counter()

@@ -87,7 +87,7 @@ def _sending(box: Outbox, provider: Fcm, messages: int, connections: int) -> Way
     async def send() -> float:
         await box.fill(messages)
         channel = FcmChannel(provider.credentials, provider.fcm_url, connections)
-        sender = Sender(box.database, [channel], connections)
+        sender = Sender(box.database, channel, connections)
         await channel._access_token()  # once an hour, and the others have theirs already
         started = time.perf_counter()
         running = asyncio.create_task(sender.run())

@@ -61,21 +61,15 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class Sender:
-    """One worker's way to all channels. `run` until `stop_claiming`, then `finish`."""
+    """One worker's way to a channel. `run` until `stop_claiming`, then `finish`."""
 
     def __init__(
-        self,
-        database: Database,
-        channels: list[Channel],
-        parallel: int,
-        meter: Meter | None = None,
+        self, database: Database, channel: Channel, parallel: int, meter: Meter | None = None
     ) -> None:
         self._db = database
-        self.channels = channels
+        self.channel = channel
         self._meter = meter or Meter()
-        self._channels = {c.name: c for c in channels}
-        self._claims = {c.name: Claims(database, c.name) for c in channels}
-        self.ways = " and ".join(self._channels)
+        self._claims = Claims(database, channel.name)
         self._parallel = parallel
         self._queue: asyncio.Queue[Ready] = asyncio.Queue()
         self._told: list[Told] = []
@@ -89,7 +83,7 @@ class Sender:
     async def run(self) -> None:
         """Claims and sends until stopped; a database that is away is waited for."""
         async with asyncio.TaskGroup() as tasks:
-            for n in range(self._parallel if self._channels else 0):
+            for n in range(self._parallel):
                 tasks.create_task(self._send_forever(), name=f"sender {n}")
             tasks.create_task(self._flush_forever(), name="delivery outcomes")
             await self._claim_forever()
@@ -109,10 +103,8 @@ class Sender:
             await _within(self._idle, FINISH_S)
         await self._flush()
         await self._progress.idle()
-        for claims in self._claims.values():
-            await claims.stop()
-        for channel in self._channels.values():
-            await channel.close()
+        await self._claims.stop()
+        await self.channel.close()
 
     async def _claim_forever(self) -> None:
         pause = IDLE_S
@@ -127,44 +119,35 @@ class Sender:
                 await _within(self._stopping, pause)
 
     async def _claim(self) -> bool:
-        """Claims a batch of each channel if there is room. False when it is time to wait."""
-        full = False
-        for name, channel in self._channels.items():
-            if channel.held_s() > 0 or self._queue.qsize() > max(self._parallel, BATCH // 2):
-                continue
-            started = time.monotonic()
-            rows = await self._claims[name].claim(BATCH, LEASE)
-            claims = [_claimed(r, started + SEND_BY_S) for r in rows]
-            by_operation: defaultdict[int, list[Claimed]] = defaultdict(list)
-            for claim in claims:
-                by_operation[claim.operation_id].append(claim)
-            for operation_id, own in by_operation.items():
-                await self._load(operation_id, own)
-            full = full or len(rows) == BATCH
-        return full
+        """Claims a batch if there is room. False when it is time to wait."""
+        if self.channel.held_s() > 0 or self._queue.qsize() > max(self._parallel, BATCH // 2):
+            return False
+        started = time.monotonic()
+        rows = await self._claims.claim(BATCH, LEASE)
+        by_operation: defaultdict[int, list[Claimed]] = defaultdict(list)
+        for row in rows:
+            by_operation[row["operation_id"]].append(_claimed(row, started + SEND_BY_S))
+        for operation_id, own in by_operation.items():
+            await self._load(operation_id, own)
+        return len(rows) == BATCH
 
     async def _load(self, operation_id: int, claims: list[Claimed]) -> None:
         """Queues what to send; a delivery whose address has gone meanwhile has failed."""
-        by_channel: defaultdict[str, list[Claimed]] = defaultdict(list)
+        rows = await self._rows(operation_id, [c.delivery_id for c in claims])
+        found = {r["delivery_id"]: r for r in rows}
         for claim in claims:
-            by_channel[claim.channel].append(claim)
-        for name, own in by_channel.items():
-            _, gone = _LOADS[name]
-            rows = await self._rows(operation_id, name, [c.delivery_id for c in own])
-            found = {r["delivery_id"]: r for r in rows}
-            for claim in own:
-                row = found.get(claim.delivery_id)
-                if row is None:
-                    self._tell(claim, permanent(gone), None)
-                elif row["moot"]:
-                    self._told.append(Told(claim, "stopped", 0.0, None, ANSWERED, tried=False))
-                else:
-                    self._queue.put_nowait(_ready(claim, row))
+            row = found.get(claim.delivery_id)
+            if row is None:
+                self._tell(claim, permanent(_GONE[claim.channel]), None)
+            elif row["moot"]:
+                self._told.append(Told(claim, "stopped", 0.0, None, ANSWERED, tried=False))
+            else:
+                self._queue.put_nowait(_ready(claim, row))
 
-    async def _rows(self, operation_id: int, name: str, own: list[UUID]) -> list[Any]:
-        if name == SmsChannel.name:
+    async def _rows(self, operation_id: int, own: list[UUID]) -> list[Any]:
+        if self.channel.name == SmsChannel.name:
             return await texts(self._db, operation_id, own)
-        return await self._db.fetch(operation_id, _LOADS[name][0], own)
+        return await self._db.fetch(operation_id, _ROWS[self.channel.name], own)
 
     async def _send_forever(self) -> None:
         while True:
@@ -180,8 +163,7 @@ class Sender:
 
     async def _send(self, ready: Ready) -> None:
         claim = ready.claim
-        channel = self._channels[claim.channel]
-        while (wait := channel.wait_s()) > 0:
+        while (wait := self.channel.wait_s()) > 0:
             if self._stopping.is_set() or time.monotonic() + wait > claim.send_by:
                 self._told.append(_put_back(claim, wait))
                 return
@@ -190,7 +172,7 @@ class Sender:
             self._told.append(_put_back(claim))
             return
         try:
-            outcome = await channel.send(ready.push)
+            outcome = await self.channel.send(ready.push)
         except Exception as error:  # a defect of a channel must not end all sending
             LOGGER.exception("channel_failed", channel=claim.channel)
             outcome = Outcome("unknown", reason=f"unexpected {type(error).__name__}")
@@ -245,13 +227,14 @@ class Sender:
 
 ANSWERED = "answered meanwhile"
 _NO_DEVICE = "the device has no push address any more"
-_LOADS = {
-    "fcm": (SQL.pushes, _NO_DEVICE),
-    "webpush": (SQL.pushes, _NO_DEVICE),
-    "sms": (SQL.texts, "the person has no such number any more"),
-    "email": (SQL.emails, "the person has no e-mail address any more"),
-    "duty": (SQL.duties, "there is no such message any more"),
+_GONE = {
+    "fcm": _NO_DEVICE,
+    "webpush": _NO_DEVICE,
+    "sms": "the person has no such number any more",
+    "email": "the person has no e-mail address any more",
+    "duty": "there is no such message any more",
 }
+_ROWS = {"fcm": SQL.pushes, "webpush": SQL.pushes, "email": SQL.emails, "duty": SQL.duties}
 
 
 def _put_back(claim: Claimed, wait_s: float = 0.0) -> Told:
@@ -323,7 +306,7 @@ async def open_senders(
         urls = settings.duty_urls.get_secret_value()
         desk = await asyncio.to_thread(DutyChannel, urls)  # apprise loads its plugins
         channels.append((desk, THREADS))
-    return [Sender(database, [channel], parallel, meter) for channel, parallel in channels]
+    return [Sender(database, channel, parallel, meter) for channel, parallel in channels]
 
 
 def _fcm(settings: Settings) -> FcmChannel:

@@ -116,7 +116,7 @@ async def test_from_the_queue_to_the_desk(database: str) -> None:
             await api.post("/v1/alerts", json=body)
         await w.run_jobs()
         own = DutyChannel(room.url())
-        sender = Sender(w.db, [own], 4)
+        sender = Sender(w.db, own, 4)
         task = asyncio.create_task(sender.run())
         soon = datetime.now(UTC) + timedelta(minutes=5)
         async with w.db.transaction(w.op) as con:

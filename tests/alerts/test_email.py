@@ -230,7 +230,7 @@ async def test_from_the_alert_to_the_mailbox_once(
         own.refused["p2@example.org"] = "550 5.1.1 nobody"
         own.fault = "lost"
         await _opened(w, severity="life_safety", exercise=True, sms_text="Stay where you are.")
-        sender = Sender(w.db, [channel(own)], 4)
+        sender = Sender(w.db, channel(own), 4)
         task = asyncio.create_task(sender.run())
         await until(w, "SELECT count(*) FROM delivery WHERE error LIKE 'unknown: %'", 2)
         own.fault = None

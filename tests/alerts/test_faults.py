@@ -146,7 +146,7 @@ async def test_a_worker_killed_mid_send_leaves_its_deliveries_to_another(
         await opened(w, 30)
         provider.script.latency = Latency(median_ms=60_000)
         torn = channel(provider, tmp_path)
-        dying = sender.Sender(w.db, [torn], 10)
+        dying = sender.Sender(w.db, torn, 10)
         task = asyncio.create_task(dying.run())
         await until(w, "SELECT count(*) FROM delivery WHERE state = 'sending'", 30)
         await asyncio.sleep(0.2)

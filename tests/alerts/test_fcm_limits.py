@@ -153,7 +153,7 @@ async def test_a_hung_fcm_delays_no_browser(database: str, tmp_path: Path) -> No
         ways: list[FcmChannel | WebPushChannel] = [
             channel(fcm, tmp_path), WebPushChannel(KEY, CONTACT, PushHosts(service.url)),
         ]  # fmt: skip
-        senders = [Sender(w.db, [way], 20) for way in ways]
+        senders = [Sender(w.db, way, 20) for way in ways]
         tasks = [asyncio.create_task(senders[0].run())]
         await until(w, "SELECT count(*) >= 500 FROM delivery WHERE state = 'sending'", True)
         tasks.append(asyncio.create_task(senders[1].run()))
@@ -179,7 +179,7 @@ async def test_the_rate_is_kept_on_the_wire(database: str, tmp_path: Path) -> No
         plain = channel(fcm, tmp_path)
         await plain.close()
         own = FcmChannel(tmp_path / "account.json", fcm.fcm_url, 20, 200)
-        sender = Sender(w.db, [own], 20)
+        sender = Sender(w.db, own, 20)
         task = asyncio.create_task(sender.run())
         started = time.monotonic()
         await until(w, "SELECT count(*) FROM delivery WHERE state = 'accepted'", 400, 30)

@@ -66,7 +66,7 @@ async def test_what_waits_finishes_at_a_time_that_is_told(database: str, tmp_pat
         alert = await fetched(w, f"/v1/alerts/{alert_id}")
         assert _seconds(told["as_of"], alert["finish_at"]) == pytest.approx(60, abs=10)
 
-        sender = Sender(w.db, [own], 20, meter)
+        sender = Sender(w.db, own, 20, meter)
         task = asyncio.create_task(sender.run())
         await until(w, "SELECT count(*) FROM delivery WHERE live", 0, 30)
         await pulse.beat()

@@ -24,7 +24,7 @@ def channel(fcm: FcmServer, folder: Path, connections: int = 20) -> FcmChannel:
 @asynccontextmanager
 async def sending(w: World, *channels: FcmChannel) -> AsyncIterator[None]:
     """A sender for each channel, stopped in order at the end."""
-    senders = [Sender(w.db, [c], 20) for c in channels]
+    senders = [Sender(w.db, c, 20) for c in channels]
     tasks = [asyncio.create_task(s.run()) for s in senders]
     try:
         yield

@@ -128,7 +128,7 @@ async def test_a_roll_call_reaches_browsers_and_drops_those_that_ended(database:
             assert (await api.post("/v1/alerts", json=body)).status_code == 201
         await w.run_jobs()
         async with channel(service) as own:
-            sender = Sender(w.db, [own], 8)
+            sender = Sender(w.db, own, 8)
             task = asyncio.create_task(sender.run())
             async with asyncio.timeout(20):
                 while await w.value(DONE):  # noqa: ASYNC110 - the database has no event

@@ -106,11 +106,11 @@ async def test_texts_cover_an_outage_and_the_rest_is_named(
         assert due <= 60
         async with sending(z, channel(down, tmp_path)):
             await z.later(31)
-            both = Sender(z.db, [texting(z)], 32)
-            task = asyncio.create_task(both.run())
+            texts = Sender(z.db, texting(z), 32)
+            task = asyncio.create_task(texts.run())
             await until(z, TEXTS_LEFT, 0, 120)
-            await both.stop_claiming()
-            await both.finish()
+            await texts.stop_claiming()
+            await texts.finish()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         texted = {t.number for t in gateway.texts}
