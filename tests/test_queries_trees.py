@@ -11,6 +11,7 @@ from server import db
 from server.alerts.branch import reading as branch
 from server.alerts.branch.messages import BranchQuery
 from server.alerts.branch.store import SQL as BRANCH
+from server.alerts.escalation.store import SQL as ESCALATION
 from server.auth import Authenticator, Principal
 from server.checkin.store import SQL as CHECKIN
 from server.people.tree import health
@@ -140,3 +141,24 @@ async def test_those_expected_elsewhere_are_found_by_their_own_index(large: Stat
         await con.execute("ANALYZE alert_person")
         plan = await explained(con, CHECKIN.elsewhere, alert_id, None, None)
     assert handled(plan) < 200
+
+
+async def test_a_look_at_a_cascade_reads_the_asked_leaders_by_key(large: Station) -> None:
+    """Each second of a cascade: all nodes asked, of an alert whose rows no statistics know."""
+    alert_id = await large.open_rollcall()
+    nodes = 201
+    async with large.database.transaction(large.operation_id) as con:
+        await con.execute(
+            "INSERT INTO alert_node (operation_id, alert_id, node_id, node, label, warden_id,"
+            " people, state, asked_at, charge) SELECT operation_id, $1, node_id, node, label,"
+            " warden_id, 1, 'asked', now(), 0 FROM tree_node",
+            alert_id,
+        )
+        found = await con.fetchrow(ESCALATION.look, alert_id)
+        read = await con.fetchrow(
+            "SELECT seq_scan, idx_tup_fetch FROM pg_stat_xact_user_tables"
+            " WHERE relname = 'alert_person'"
+        )
+    assert (found["begun"], found["asked"], found["answered"]) == (True, True, [])
+    assert read["seq_scan"] == 0
+    assert 0 < read["idx_tup_fetch"] <= 2 * nodes

@@ -14,7 +14,6 @@ import aiohttp
 import msgspec
 from pywebpush import WebPushException, webpush_async
 
-from server import log
 from server.alerts.channels import (
     Health,
     Outcome,
@@ -28,7 +27,6 @@ from server.alerts.channels import (
 from server.alerts.channels.gate import Gate
 from server.vapid import PushHosts, PushKey
 
-LOGGER = log.get("webpush")
 REQUEST_S = 10.0
 CONNECTIONS = 100
 DEFAULT_TTL_S = 24 * 3600  # as with FCM: a day later an alert without an end is only noise

@@ -13,19 +13,16 @@ from uuid import UUID
 
 import msgspec
 
-from server import log, mailing, stream
-from server.alerts import rules as alerts
+from server import mailing, stream
 from server.alerts import store as alert_store
 from server.alerts.deliveries import store as deliveries
 from server.alerts.escalation import rules, store
 from server.alerts.escalation.rules import DESK, Node, Policy, Step, Turn
-from server.alerts.escalation.store import SQL, Setting
+from server.alerts.escalation.store import SQL, Look, Setting
 from server.auth import Principal
 from server.db import Database, retried
 
-LOGGER = log.get("escalation")
 SHUT = ("waiting", "asked")  # branches that may still be opened
-LOOK_AGAIN = timedelta(seconds=1)  # while a warden is asked: her answer is looked for
 
 
 class Pass:
@@ -42,7 +39,7 @@ class Pass:
     ) -> None:
         self.con, self.alert_id, self.goes_by, self.nodes = con, alert_id, goes_by, nodes
         self.now, self.texted = now, texted
-        self.lane = alerts.SEVERITY_LANE[goes_by.severity]
+        self.lane = goes_by.lane
         self.told: defaultdict[str, set[int]] = defaultdict(set)
         self.changed, self.to_desk = False, False
 
@@ -54,6 +51,11 @@ class Pass:
         args = (self.goes_by.policy, self.now)
         await store.put_steps(self.con, self.alert_id, rules.unsent(*args))
         self.changed = cascade  # that a broadcast opens all branches is no news
+        await self.read_again()
+
+    async def read_again(self) -> None:
+        """The nodes as they are by now."""
+        self.nodes = await store.nodes(self.con, self.alert_id, self.texted)
 
     async def go_on(self, opened: Sequence[int], why: str, *, acknowledged: bool) -> None:
         """Opens branches whose leaders answered or did not, and goes on below them."""
@@ -107,13 +109,13 @@ class Pass:
 
     async def take_due(self) -> None:
         """Takes what is due, and what that makes due at once, so that nobody is told twice."""
-        silent = await store.silent(self.con, self.alert_id)
         for _ in range(3):  # a step that finds nobody to tell hastens the next one
             due = await self.con.fetch(SQL.due_steps, self.alert_id)
-            for act, node_id, _ in due:
-                await self.step(act, node_id, silent.get(node_id, 0))
             if not due:
                 break
+            silent = await store.silent(self.con, self.alert_id)
+            for act, node_id in due:
+                await self.step(act, node_id, silent.get(node_id, 0))
 
     async def step(self, act: str, node_id: int, silent: int) -> None:
         """Takes one step that is due; it ends, or is timed anew."""
@@ -151,7 +153,7 @@ class Pass:
         people = [r[0] for r in await self.con.fetch(SQL.unsent, self.alert_id)]
         args = (self.con, self.alert_id, self.lane, self.texted, people)
         self.changed |= await deliveries.next_channels(*args) > 0
-        if waiting or any(n.state in ("waiting", "asked") for n in self.nodes.values()):
+        if waiting or any(n.state in SHUT for n in self.nodes.values()):
             again = [Step("unsent", DESK, self.now + rules.UNSENT_AGAIN)]
             await store.put_steps(self.con, self.alert_id, again)
             return
@@ -219,13 +221,8 @@ class Pass:
             await store.tell(self.con, *args)
         if self.to_desk and mailing.DESK in self.texted:
             await deliveries.queue_duty(self.con, self.alert_id, self.lane, None, None)
-        due: datetime | None = await self.con.fetchval(SQL.next_due, self.alert_id)
-        rows = await self.con.fetch(SQL.nodes, self.alert_id)
-        if any(r["state"] == "asked" for r in rows):
-            soon = self.now + LOOK_AGAIN
-            due = soon if due is None else min(due, soon)
-        if due is not None:
-            await enqueue(self.con, operation_id, self.alert_id, self.lane, due)
+        look = await store.look(self.con, self.alert_id)
+        await _time_next(self.con, operation_id, self.alert_id, self.lane, look)
         if self.changed:
             await stream.append(self.con, [alert_store.alert_draft(self.alert_id)])
 
@@ -237,30 +234,37 @@ async def enqueue(
     await alert_store.enqueue(con, operation_id, "alert.escalate", alert_id, due_at, lane)
 
 
-async def _pass(con: Any, alert_id: UUID, texted: Sequence[str]) -> Pass | None:
-    """An open alert with its nodes; None: it is not open, or has nobody to ask for."""
-    goes_by = await store.setting(con, alert_id)
-    if goes_by is None or goes_by.state != "open":
-        return None
+async def _time_next(con: Any, operation_id: int, alert_id: UUID, lane: int, look: Look) -> None:
+    if look.next_at is not None:
+        await enqueue(con, operation_id, alert_id, lane, look.next_at)
+
+
+async def _pass(con: Any, alert_id: UUID, goes_by: Setting, texted: Sequence[str]) -> Pass:
     nodes = await store.nodes(con, alert_id, texted)
     now: datetime = await con.fetchval(SQL.clock)
-    return Pass(con, alert_id, goes_by, nodes, now, texted) if nodes else None
+    return Pass(con, alert_id, goes_by, nodes, now, texted)
 
 
 @retried
 async def turn(db: Database, operation_id: int, alert_id: UUID, texted: Sequence[str] = ()) -> None:
     """Does what is due about an alert, and times the next turn. May be repeated at any time."""
     async with db.transaction(operation_id) as con:
-        own = await _pass(con, alert_id, texted)
-        if own is None:
+        goes_by = await store.setting(con, alert_id)
+        if goes_by is None:
             return
-        if all(n.state == "waiting" for n in own.nodes.values()):
+        look = await store.look(con, alert_id)
+        if look.idle:  # most turns while a warden is asked
+            await _time_next(con, operation_id, alert_id, goes_by.lane, look)
+            return
+        own = await _pass(con, alert_id, goes_by, texted)
+        if not own.nodes:
+            return  # nobody to ask for
+        if not look.begun:
             await own.begin()
-            own.nodes = await store.nodes(con, alert_id, texted)
-        answered = [r[0] for r in await con.fetch(SQL.answered_asks, alert_id)]
-        if answered:
-            await own.go_on(answered, "answered", acknowledged=True)
-            own.nodes = await store.nodes(con, alert_id, texted)
+            look = await store.look(con, alert_id)
+        if look.answered:
+            await own.go_on(look.answered, "answered", acknowledged=True)
+            await own.read_again()
         await own.take_due()
         await own.finish(operation_id)
 
@@ -278,9 +282,10 @@ async def open_branches(
     """Opens branches that are shut at once; which did open. `desk`: the duty desk said so, which is
     no word of their leaders."""
     async with db.transaction(operation_id) as con:
-        own = await _pass(con, alert_id, texted)
-        if own is None:
+        goes_by = await store.setting(con, alert_id)
+        if goes_by is None:
             return []
+        own = await _pass(con, alert_id, goes_by, texted)
         asked = [n for n in node_ids if n in own.nodes and own.nodes[n].state in SHUT]
         why = "opened by the duty desk" if desk else "answered"
         await own.go_on(asked, why, acknowledged=not desk)
@@ -304,15 +309,12 @@ async def set_policy(db: Database, who: Principal, severity: str, policy: Policy
 async def include(con: Any, operation_id: int, alert_id: UUID, person_id: int) -> None:
     """Somebody was added to an open alert: she is chased like all others, counted from now."""
     goes_by = await store.setting(con, alert_id)
-    if goes_by is None or goes_by.state != "open":
+    if goes_by is None:
         return
-    node_id = await con.fetchval(SQL.include, alert_id, person_id)
-    node = (await store.nodes(con, alert_id, ()))[node_id]
+    node = await store.include(con, alert_id, person_id)
     if node.state in SHUT:
         return  # her branch plans its steps when it opens
     now: datetime = await con.fetchval(SQL.clock)
     steps = rules.steps(goes_by.policy, goes_by.kind, node, now, goes_by.zone)
-    await store.begin_again(con, alert_id, steps)
-    due: datetime | None = await con.fetchval(SQL.next_due, alert_id)
-    lane = alerts.SEVERITY_LANE[goes_by.severity]
-    await enqueue(con, operation_id, alert_id, lane, due)
+    await store.put_steps(con, alert_id, steps, again=True)
+    await _time_next(con, operation_id, alert_id, goes_by.lane, await store.look(con, alert_id))

@@ -77,9 +77,33 @@ SET policy = excluded.policy, updated_by = excluded.updated_by, updated_at = clo
 DELETE FROM escalation_policy WHERE operation_id = current_operation() AND severity = $1
 
 -- name: alert
--- What the steps of an alert must know of it; held until the commit.
-SELECT state, severity, kind, mode, policy FROM alert
-WHERE operation_id = current_operation() AND alert_id = $1 FOR NO KEY UPDATE
+-- What the steps of an open alert go by; its row is held until the commit. One that older code has
+-- made goes by the operation's policy, if that has one of its own.
+SELECT a.severity, a.kind, a.mode, coalesce(a.policy, p.policy) AS policy, o.timezone AS zone
+FROM alert a JOIN operation o ON o.operation_id = a.operation_id
+LEFT JOIN escalation_policy p ON p.operation_id = a.operation_id AND p.severity = a.severity
+WHERE a.operation_id = current_operation() AND a.alert_id = $1 AND a.state = 'open'
+FOR NO KEY UPDATE OF a
+
+-- name: look
+-- What the next turn of an alert depends on: whether it has begun, which asked nodes have a leader
+-- who was told and has answered, whether any is asked, and when the next step is due. OFFSET: one
+-- index look-up a node, also before the statistics know of the alert.
+WITH asked AS (
+  SELECT n.node_id, EXISTS (
+    SELECT FROM alert_person p
+    WHERE p.operation_id = n.operation_id AND p.alert_id = n.alert_id
+      AND p.person_id = (array_remove(ARRAY[n.warden_id], NULL) || n.alternates)[n.charge + 1]
+      AND p.status <> 'unaccounted' OFFSET 0) AS answered
+  FROM alert_node n
+  WHERE n.operation_id = current_operation() AND n.alert_id = $1 AND n.state = 'asked')
+SELECT clock_timestamp() AS now,
+       EXISTS (SELECT FROM alert_node n WHERE n.operation_id = current_operation()
+               AND n.alert_id = $1 AND n.state <> 'waiting') AS begun,
+       ARRAY(SELECT node_id FROM asked WHERE answered ORDER BY node_id) AS answered,
+       EXISTS (SELECT FROM asked) AS asked,
+       (SELECT min(s.due_at) FROM escalation_step s WHERE s.operation_id = current_operation()
+        AND s.alert_id = $1 AND s.state = 'due') AS due_at
 
 -- name: kept_policy
 -- The steps an alert goes by from its making on, whatever the operation decides later.
@@ -87,16 +111,11 @@ SELECT policy FROM alert WHERE operation_id = current_operation() AND alert_id =
 
 -- name: due_steps
 -- The steps that are due, the earliest first; of several at once the milder ones first.
-SELECT act, node_id, due_at FROM escalation_step
+SELECT act, node_id FROM escalation_step
 WHERE operation_id = current_operation() AND alert_id = $1 AND state = 'due'
   AND due_at <= clock_timestamp()
 ORDER BY due_at, node_id, array_position(
   ARRAY['unsent', 'open_branch', 'channels', 'call_down', 'alternate', 'up'], act)
-
--- name: next_due
--- When the next step is due.
-SELECT min(due_at) FROM escalation_step
-WHERE operation_id = current_operation() AND alert_id = $1 AND state = 'due'
 
 -- name: put_steps
 -- Writes steps; one already there is timed anew if it has not ended.
@@ -125,7 +144,7 @@ WHERE operation_id = current_operation() AND alert_id = $1 AND act = $2 AND node
 
 -- name: include
 -- One more in the node that answers for a person of the alert; the node itself, if the alert had
--- nobody in it before.
+-- nobody in it before. As `nodes`.
 WITH hers AS (
   SELECT coalesce(p.node_id, 0) AS node_id FROM alert_person p
   WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.person_id = $2)
@@ -137,7 +156,8 @@ SELECT current_operation(), $1, h.node_id, n.parent_id, coalesce(n.node, ''),
        n.answer_s, 1, 'open', 'somebody was added to it', clock_timestamp()
 FROM hers h LEFT JOIN tree_node n ON n.node_id = h.node_id
 ON CONFLICT (operation_id, alert_id, node_id) DO UPDATE SET people = k.people + 1
-RETURNING k.node_id
+RETURNING k.node_id, k.parent_id, k.people, k.state, k.warden_id, k.alternates, k.answer_s, k.charge,
+          k.passed_to
 
 -- name: end_step
 -- Ends a step for good, with what came of it.
@@ -196,17 +216,6 @@ SELECT EXISTS (
 SELECT person_id FROM alert_person
 WHERE operation_id = current_operation() AND alert_id = $1 AND coalesce(node_id, 0) = $2
 ORDER BY person_id
-
--- name: answered_asks
--- The asked nodes whose leaders, as far as they were told, have answered.
-SELECT n.node_id FROM alert_node n
-WHERE n.operation_id = current_operation() AND n.alert_id = $1 AND n.state = 'asked'
-  AND EXISTS (
-    SELECT FROM alert_person p
-    WHERE p.operation_id = n.operation_id AND p.alert_id = n.alert_id
-      AND p.person_id = (array_remove(ARRAY[n.warden_id], NULL) || n.alternates)[n.charge + 1]
-      AND p.status <> 'unaccounted')
-ORDER BY n.node_id
 
 -- name: asked_of
 -- The asked nodes that a person leads.
