@@ -225,7 +225,7 @@ class SelfPanic(msgspec.Struct, frozen=True):
 
 class SelfOut(msgspec.Struct, frozen=True):
     """All a phone needs to show. `watch` is the one of `watches` that is due first; it and
-    `panic` are null while there is none."""
+    `panic` are null while there is none. `pin_set`: there is a PIN to ask for; never which."""
 
     person: SelfPerson
     operation: OperationOut
@@ -234,6 +234,7 @@ class SelfOut(msgspec.Struct, frozen=True):
     branch: BranchOut | None
     server_time: datetime
     watches: list[SelfWatch]
+    pin_set: bool
     watch: SelfWatch | None = None
     panic: SelfPanic | None = None
 

@@ -47,6 +47,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         branch=None if branch is None else BranchOut(branch.node, branch.label, branch.members),
         server_time=me.now,
         watches=watches,
+        pin_set=me.pin_set,
         watch=watches[0] if watches else None,
         panic=None if panic is None else SelfPanic(**panic),
     )

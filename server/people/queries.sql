@@ -63,7 +63,9 @@ WHERE p.operation_id = current_operation() AND p.merged_into IS NULL AND p.ref =
 -- A phone's person in words, with the operation and the database's time: one round trip.
 SELECT p.person_id, p.ref, p.name, p.category, p.sponsor_id, p.language, a.code AS area,
        a.name AS area_name, g.name AS agency, o.code AS operation, o.name AS operation_name,
-       o.timezone, clock_timestamp() AS now
+       o.timezone, clock_timestamp() AS now,
+       EXISTS (SELECT FROM person_pin n WHERE n.operation_id = p.operation_id
+                 AND n.person_id = p.person_id) AS pin_set
 FROM person p
 JOIN operation o ON o.operation_id = p.operation_id
 JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id

@@ -85,6 +85,7 @@ class Me(msgspec.Struct, frozen=True):
     operation_name: str
     timezone: str
     now: datetime
+    pin_set: bool
 
 
 class PersonKey(msgspec.Struct, frozen=True):

@@ -65,7 +65,7 @@ async def test_only_her_own_phone_and_only_with_a_pin(database: str) -> None:
     async with scene(database) as s:
         panic = (await s.press(3))["panic_id"]
         unset = await cancel(s, 3, panic, PIN)
-        assert (unset.status_code, unset.json()["code"]) == (409, "pin_unset")
+        assert (unset.status_code, unset.json()["code"]) == (409, "pin_not_set")
         await with_pins(s, 3)
         await with_pins(s, 4)
         assert (await cancel(s, 4, panic, PIN)).status_code == 404
@@ -168,6 +168,54 @@ async def test_a_new_pin_needs_the_old_one(database: str) -> None:
         assert await s.value("SELECT count(*) FROM panic WHERE duress") == 1, "asked, so heard"
         panic = (await s.press(3))["panic_id"]
         assert (await cancel(s, 3, panic, "1234")).status_code == 200
+
+
+async def verify(s: Scene, n: int, pin: str) -> httpx.Response:
+    return await (await s.phone(n)).call("POST", "/v1/self/pin/verify", {"pin": pin})
+
+
+async def test_the_pin_is_asked_where_no_panic_is(database: str) -> None:
+    """Both PINs open the app with the same bytes and leave the same row; one is heard."""
+    async with scene(database) as s:
+        phone = await s.phone(3)
+        assert (await phone.call("GET", "/v1/self")).json()["pin_set"] is False
+        unset = await verify(s, 3, PIN)
+        assert (unset.status_code, unset.json()["code"]) == (409, "pin_not_set")
+        await with_pins(s, 3)
+        left, answers, views = [], [], []
+        for pin in (PIN, DURESS):
+            await s.sql("DELETE FROM job")
+            answers.append(told(await verify(s, 3, pin)))
+            [job] = await s.sql("SELECT kind, lane, payload FROM job")
+            payload = json.loads(job["payload"])
+            assert payload.pop("duress") == (pin == DURESS)
+            del payload["press_id"]
+            left.append((job["kind"], job["lane"], payload))
+            await s.work()
+            view = (await phone.call("GET", "/v1/self")).json()
+            views.append({**view, "server_time": None})
+            raised = await s.sql("SELECT person_id FROM panic WHERE duress AND covert")
+            assert len(raised) == (pin == DURESS)
+        assert answers[0] == answers[1]
+        assert answers[0][2] == b'{"ok":true}'
+        assert left[0] == left[1]
+        assert views[0] == views[1]
+        assert views[0]["pin_set"] is True
+        assert await s.value("SELECT count(*) FROM event") == 1, "a desk of the whole is told"
+        assert {t[1] for t in await s.told()} == {"duty"}
+
+
+async def test_guesses_count_wherever_they_are_made(database: str) -> None:
+    async with scene(database) as s:
+        await with_pins(s, 3)
+        panic = (await s.press(3))["panic_id"]
+        wrong = [await cancel(s, 3, panic, "0000"), await verify(s, 3, "0000")]
+        assert [w.json() for w in wrong] == [wrong[0].json()] * 2
+        assert wrong[0].json()["code"] == "pin_wrong"
+        codes = [(await verify(s, 3, f"{n:04}")).status_code for n in range(4)]
+        assert codes == [403] * 3 + [429]
+        assert (await cancel(s, 3, panic, PIN)).status_code == 429
+        assert (await verify(s, 3, DURESS)).status_code == 429, "nor does duress tell of itself"
 
 
 async def test_who_guesses_is_stopped_and_who_presses_is_not(database: str) -> None:

@@ -28,4 +28,5 @@ def of_panics(
         "POST /v1/panics/{panic_id}/positions": [("own", {"items": [spot]})],
         "POST /v1/panics/{panic_id}/cancel": [("own", {"pin": PINS["pin"]})],
         "PUT /v1/self/pin": [("own", {**PINS, "old_pin": PINS["pin"]})],
+        "POST /v1/self/pin/verify": [("own", {"pin": PINS["pin"]})],
     }

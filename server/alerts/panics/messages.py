@@ -84,6 +84,18 @@ class CancelIn(msgspec.Struct, frozen=True):
     pin: Pin
 
 
+class VerifyIn(msgspec.Struct, frozen=True):
+    """A PIN given to open the app."""
+
+    pin: Pin
+
+
+class VerifyOut(msgspec.Struct, frozen=True):
+    """It was right."""
+
+    ok: Literal[True] = True
+
+
 class CancelOut(msgspec.Struct, frozen=True):
     """How the panic stands."""
 

@@ -60,22 +60,35 @@ class Pins:
         was = None if known is None else known[0]
         await put(self._db, who, hashes, was, given.duress)
 
+    async def verify(self, who: Principal, pin: str) -> None:
+        """Asks whether a PIN opens the app. The duress PIN does all the same.
+
+        Raises Clash (`pin_not_set`), Forbidden (`pin_wrong`), TooMany, as taking back does.
+        """
+        given = await self._ask(who, await self._set(who), pin)
+        await verify(self._db, who, given.duress)
+
     async def cancel(self, who: Principal, named: UUID, pin: str) -> tuple[UUID, str]:
         """Takes the caller's own panic back; its id and state. The duress PIN does all the same.
 
-        Raises NotFound, Clash (`pin_unset`), Forbidden (`pin_wrong`), TooMany.
+        Raises NotFound, Clash (`pin_not_set`), Forbidden (`pin_wrong`), TooMany.
         """
         async with self._db.transaction(who.operation_id, lane="panic") as con:
             await own(con, who, named)
-        known = await self._known(who)
-        if known is None:
-            raise Clash("Set a PIN first, or tell the desk.", code="pin_unset")
+        known = await self._set(who)
         try:
             given = await self._ask(who, known, pin)
         except Forbidden:
             await wrong_pin(self._db, who, named)
             raise
         return await cancel(self._db, who, named, given.duress)
+
+    async def _set(self, who: Principal) -> tuple[str, str]:
+        """Both PINs. Raises Clash where there are none."""
+        known = await self._known(who)
+        if known is None:
+            raise Clash("Set a PIN first, or tell the desk.", code="pin_not_set")
+        return known
 
     async def _known(self, who: Principal) -> tuple[str, str] | None:
         async with self._db.transaction(who.operation_id, lane="panic") as con:
@@ -119,6 +132,13 @@ async def put(
         if await con.fetchval(SQL.put_pins, who.person_id, *hashes, who.actor, was) is None:
             raise Forbidden("This is not the PIN.", code="pin_wrong")
         await con.execute(SQL.audit, who.actor, "pin.set", f"device:{who.device_id}", "{}")
+        await _settle(con, who, duress, None)
+
+
+@retried
+async def verify(db: Database, who: Principal, duress: bool) -> None:
+    """One transaction: the job that settles which PIN it was, whichever it was."""
+    async with db.transaction(who.operation_id, lane="panic") as con:
         await _settle(con, who, duress, None)
 
 

@@ -19,6 +19,8 @@ from server.alerts.panics.messages import (
     PositionsIn,
     PositionsOut,
     PressOut,
+    VerifyIn,
+    VerifyOut,
 )
 from server.alerts.panics.pins import Pins
 from server.alerts.panics.press import Press, read_press
@@ -134,6 +136,11 @@ class Panics:
         await self._pins.put(call.me, body.pin, body.duress_pin, body.old_pin)
         return Reply(204)
 
+    async def verify(self, call: Call) -> Reply:
+        """Says that a PIN is right."""
+        await self._pins.verify(call.me, call.body.pin)
+        return Reply(200, VerifyOut())
+
 
 def endpoints(
     database: Database, served: Sequence[str], wake: Callable[[int], None]
@@ -243,5 +250,14 @@ def _of_phones(room: Panics) -> list[Endpoint]:
             "panic.own",
             {204: None},
             body=PinIn,
+        ),
+        Endpoint(
+            "POST",
+            "/v1/self/pin/verify",
+            room.verify,
+            "Whether a PIN is right, where the app asks for it",
+            "panic.own",
+            {200: VerifyOut},
+            body=VerifyIn,
         ),
     ]
