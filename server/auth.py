@@ -31,6 +31,7 @@ _ANYONE = _READERS | {"warden", "device"}
 # The whole permission table. A device whose person is a warden passes where "warden" does.
 ALLOWED: dict[str, frozenset[str]] = {
     "session.read": _READERS | {"warden"},
+    "operator.read": _READERS,
     "self": frozenset({"device"}),
     "checkin.report": _STAFF | {"warden", "device"},
     "receipt.give": frozenset({"device"}),

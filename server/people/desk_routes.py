@@ -1,17 +1,17 @@
-"""The desk signs in and out."""
+"""The desk signs in and out, and knows who else it is."""
 
 from server.auth import COOKIE, Authenticator, csrf_of
 from server.config import Settings
 from server.db import Database
 from server.errors import Unauthenticated
-from server.people import sessions
+from server.people import sessions, store
 from server.people.attempts import Attempts
-from server.people.messages import OperationOut, OperatorOut, SessionIn, SessionOut
+from server.people.messages import OperationOut, OperatorOut, Operators, SessionIn, SessionOut
 from server.web import Call, Endpoint, Reply
 
 
 class DeskRoutes:
-    """Handlers of /v1/sessions."""
+    """Handlers of /v1/sessions and /v1/operators."""
 
     def __init__(
         self, db: Database, auth: Authenticator, settings: Settings, attempts: Attempts
@@ -41,6 +41,12 @@ class DeskRoutes:
         session = await sessions.current(self._db, call.me, call.token or "")
         return Reply(200, _out(session))
 
+    async def operators(self, call: Call) -> Reply:
+        """Whom work may be handed to."""
+        async with self._db.transaction(call.me.operation_id, snapshot=True) as con:
+            found = await store.operators(con)
+        return Reply(200, Operators([_operator(who) for who in found]))
+
     async def sign_out(self, call: Call) -> Reply:
         """Ends the session and takes its cookie back."""
         await sessions.sign_out(self._db, call.me)
@@ -66,13 +72,25 @@ class DeskRoutes:
             ),
             Endpoint("GET", path, self.show, "Who is signed in", "session.read", {200: SessionOut}),
             Endpoint("DELETE", path, self.sign_out, "Sign out", "session.read", {204: None}),
+            Endpoint(
+                "GET",
+                "/v1/operators",
+                self.operators,
+                "Operators who may sign in",
+                "operator.read",
+                {200: Operators},
+            ),
         ]
 
 
 def _out(session: sessions.Session) -> SessionOut:
     who, operation = session.operator, session.operation
     return SessionOut(
-        operator=OperatorOut(who.operator_id, who.name, who.role, who.area, who.person),
+        operator=_operator(who),
         operation=OperationOut(operation.code, operation.name, operation.timezone),
         csrf=csrf_of(session.token),
     )
+
+
+def _operator(who: store.Operator) -> OperatorOut:
+    return OperatorOut(who.operator_id, who.name, who.role, who.area, who.person)

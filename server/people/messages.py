@@ -34,6 +34,12 @@ class OperatorOut(msgspec.Struct, frozen=True):
     person: str | None
 
 
+class Operators(msgspec.Struct, frozen=True):
+    """The operators who may sign in."""
+
+    items: list[OperatorOut]
+
+
 class OperationOut(msgspec.Struct, frozen=True):
     """The operation, as screens name it."""
 

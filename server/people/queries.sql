@@ -173,6 +173,15 @@ LEFT JOIN area a ON a.operation_id = o.operation_id AND a.area_id = o.area_id
 LEFT JOIN person p ON p.operation_id = o.operation_id AND p.person_id = o.person_id
 WHERE o.operation_id = current_operation() AND o.operator_id = $1 AND o.revoked_at IS NULL
 
+-- name: operators
+-- The live operators by name.
+SELECT o.operator_id, o.name, o.role, a.code AS area, p.ref AS person
+FROM operator o
+LEFT JOIN area a ON a.operation_id = o.operation_id AND a.area_id = o.area_id
+LEFT JOIN person p ON p.operation_id = o.operation_id AND p.person_id = o.person_id
+WHERE o.operation_id = current_operation() AND o.revoked_at IS NULL
+ORDER BY o.name, o.operator_id
+
 -- name: add_credential
 -- A secret's digest. $5: seconds it lives (null: until revoked).
 INSERT INTO credential (operation_id, token_sha256, kind, device_id, operator_id, expires_at)

@@ -277,6 +277,11 @@ async def operator(con: Any, operator_id: int) -> Operator | None:
     return await _one(con, Operator, SQL.operator, operator_id)
 
 
+async def operators(con: Any) -> list[Operator]:
+    """The live operators by name."""
+    return await _all(con, Operator, SQL.operators)
+
+
 async def enrolment(con: Any, enrolment_id: UUID) -> Enrolment | None:
     """An enrolment, locked until the transaction ends."""
     return await _one(con, Enrolment, SQL.enrolment, enrolment_id)

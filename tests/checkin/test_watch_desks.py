@@ -165,6 +165,8 @@ async def test_who_is_dark_in_an_area_of_risk_is_shown(database: str) -> None:
         assert await dark(w, desk) == []
         answer = await desk.call("PUT", f"/v1/areas/{code}/risk", {"dark_after_h": 2})
         assert answer.status_code == 204
+        [flag] = (await desk.call("GET", "/v1/areas/risk")).json()["items"]
+        assert (flag["area"], flag["dark_after_h"]) == (code, 2)
         await w.sql("UPDATE credential SET last_seen_at = now() - interval '3 hours'")
         assert await dark(w, desk) == sorted(f"P{n + 1}" for n in there), "never heard of is dark"
         await w.report(phone)
@@ -175,12 +177,15 @@ async def test_who_is_dark_in_an_area_of_risk_is_shown(database: str) -> None:
         first = (await desk.call("GET", "/v1/watches/dark?limit=1")).json()
         rest = (await desk.call("GET", first["next"])).json()["items"]
         assert [p["person"]["ref"] for p in rest] == sorted(f"P{n + 1}" for n in there)[1:2]
-        assert await dark(w, await w.here.operator("operator", area_id=await w.area_id(1))) == []
+        elsewhere = await w.here.operator("operator", area_id=await w.area_id(1))
+        assert await dark(w, elsewhere) == []
+        assert (await elsewhere.call("GET", "/v1/areas/risk")).json()["items"] == []
         assert (
             await desk.call("PUT", "/v1/areas/NOPE/risk", {"dark_after_h": 2})
         ).status_code == 404
         await desk.call("PUT", f"/v1/areas/{code}/risk", {"dark_after_h": None})
         assert await dark(w, desk) == []
+        assert (await desk.call("GET", "/v1/areas/risk")).json()["items"] == []
 
 
 async def test_a_phone_is_told_of_its_own_watches(database: str) -> None:

@@ -65,6 +65,20 @@ async def test_a_login_code_is_no_bearer_token(house: House) -> None:
     assert (await house.call("GET", "/v1/people", code)).status_code == 401
 
 
+async def test_the_desk_knows_who_else_may_sign_in(house: House) -> None:
+    gone = await house.operator("admin")
+    await house.sql("UPDATE operator SET revoked_at = now()")
+    desk = await house.operator("operator", area="GIG")
+    auditor, warden = await house.operator("auditor"), await house.operator("warden", person="P1")
+    listed = (await house.call("GET", "/v1/operators", auditor)).json()["items"]
+    assert sorted((o["role"], o["area"]) for o in listed) == [
+        ("auditor", None), ("operator", "GIG"), ("warden", None),
+    ]  # fmt: skip
+    assert (await house.call("GET", "/v1/operators", desk)).json()["items"] == listed
+    assert (await house.call("GET", "/v1/operators", warden)).status_code == 403
+    assert (await house.call("GET", "/v1/operators", gone)).status_code == 401
+
+
 async def test_a_revoked_operator_cannot_sign_in(house: House) -> None:
     token = await house.operator()
     await house.sql("UPDATE operator SET revoked_at = now()")

@@ -112,7 +112,7 @@ class PinIn(msgspec.Struct, frozen=True):
 
 
 class HandOverIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """To which operator, by the id that `GET /v1/sessions` tells her."""
+    """To which operator, by the id that `GET /v1/operators` lists."""
 
     operator: Annotated[int, Meta(ge=1, le=2**31 - 1)]
 

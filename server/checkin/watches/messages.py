@@ -217,6 +217,21 @@ class RiskIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dark_after_h: Annotated[int, Meta(ge=1, le=720)] | None
 
 
+class RiskOut(msgspec.Struct, frozen=True):
+    """An area of risk; it holds for all below it."""
+
+    area: str
+    dark_after_h: int
+    set_at: datetime
+    set_by: str | None
+
+
+class Risks(msgspec.Struct, frozen=True):
+    """The areas of risk."""
+
+    items: list[RiskOut]
+
+
 class DarkPerson(msgspec.Struct, frozen=True):
     """Somebody in an area of risk of whom nothing was heard for `dark_after_h` hours.
     `heard_at` null: never."""

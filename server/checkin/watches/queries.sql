@@ -269,6 +269,13 @@ SET dark_after_h = excluded.dark_after_h, set_at = clock_timestamp(), set_by = e
 -- An area is one of risk no more.
 DELETE FROM area_risk WHERE operation_id = current_operation() AND area_id = $1
 
+-- name: risks
+-- The areas in sight that are flagged as ones of risk.
+SELECT a.code AS area, r.dark_after_h, r.set_at, actor_name(r.set_by) AS maker
+FROM area_risk r JOIN area a ON a.operation_id = r.operation_id AND a.area_id = r.area_id
+WHERE r.operation_id = current_operation() AND ($1::int[] IS NULL OR r.area_id = ANY ($1))
+ORDER BY a.code
+
 -- name: dark
 -- Who is expected in an area of risk and was not heard of for the hours set for it, the nearest
 -- area's hours first. Heard of: a report by anybody in her name, her phone's last call.

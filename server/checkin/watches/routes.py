@@ -26,6 +26,8 @@ from server.checkin.watches.messages import (
     RadioCheckIn,
     RadioCheckOut,
     RiskIn,
+    RiskOut,
+    Risks,
     WatchDetail,
     WatchIn,
     WatchOut,
@@ -187,6 +189,13 @@ class Watches:
         await desk.set_risk(self._db, call.me, scope, call.path["area"], call.body.dark_after_h)
         return Reply(204)
 
+    async def risks(self, call: Call) -> Reply:
+        """The areas of risk in sight."""
+        areas = (await call.auth.scope(call.me)).area_list()
+        rows = await self._db.fetch(call.me.operation_id, SQL.risks, areas)
+        items = [RiskOut(r["area"], r["dark_after_h"], r["set_at"], r["maker"]) for r in rows]
+        return Reply(200, Risks(items))
+
     async def dark(self, call: Call) -> Reply:
         """Who is in an area of risk and was not heard of."""
         scope = await call.auth.scope(call.me)
@@ -203,7 +212,7 @@ class Watches:
 def endpoints(database: Database, wake: Callable[[int], None]) -> list[Endpoint]:
     """The calls of this room."""
     room = Watches(database, wake)
-    return [*_of_watches(room), *_of_desks(room)]
+    return [*_of_watches(room), *_of_desks(room), *_of_risk(room)]
 
 
 def _of_watches(room: Watches) -> list[Endpoint]:
@@ -315,6 +324,11 @@ def _of_desks(room: Watches) -> list[Endpoint]:
             {200: RadioCheckOut},
             body=HeardIn,
         ),
+    ]
+
+
+def _of_risk(room: Watches) -> list[Endpoint]:
+    return [
         Endpoint(
             "PUT",
             "/v1/areas/{area}/risk",
@@ -323,5 +337,8 @@ def _of_desks(room: Watches) -> list[Endpoint]:
             "watch.steer",
             {204: None},
             body=RiskIn,
+        ),
+        Endpoint(
+            "GET", "/v1/areas/risk", room.risks, "The areas of risk", "curfew.read", {200: Risks}
         ),
     ]
