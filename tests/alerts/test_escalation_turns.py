@@ -5,11 +5,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
+import pytest
+
 from server import jobs
+from server.alerts import opening
 from server.alerts.escalation import actions
 from server.alerts.escalation.store import SQL
 from server.db import Database
 from tests.alerts.test_escalation import House, at, house, tree
+from tests.alerts.world import alert
 
 
 class Counting(Database):
@@ -39,6 +44,24 @@ async def counting(h: House) -> AsyncIterator[Counting]:
         yield own
     finally:
         await own.close()
+
+
+async def opened(h: House, api: httpx.AsyncClient, **more: Any) -> UUID:
+    """An alert that has opened, and whose first turn no worker has taken yet."""
+    body = alert(**more)
+    assert (await api.post("/v1/alerts", json=body)).status_code == 201
+    alert_id = UUID(body["id"])
+    await h.sql("DELETE FROM job WHERE kind = 'alert.prepare'")
+    await opening.prepare(h.db, h.op, alert_id, None, None)
+    await opening.open_prepared(h.db, h.op, alert_id)
+    return alert_id
+
+
+async def joins(h: House, api: httpx.AsyncClient, alert_id: UUID, area: str) -> None:
+    await h.phone(await h.person("L1", area))
+    added = {"id": str(uuid4()), "ref": "L1", "kind": "walk_in"}
+    answer = await api.post(f"/v1/alerts/{alert_id}/people", json=added)
+    assert answer.status_code == 201, answer.text
 
 
 async def test_an_idle_turn_is_one_look(database: str) -> None:
@@ -83,11 +106,52 @@ async def test_wardens_are_looked_at_each_second_also_when_somebody_is_added(
         alert_id = await h.send(api, mode="cascade")
         await h.answers("W0")
         await h.later(1)
-        late = await h.person("L1", "KE-S")
-        await h.phone(late)
-        added = {"id": str(uuid4()), "ref": "L1", "kind": "walk_in"}
-        answer = await api.post(f"/v1/alerts/{alert_id}/people", json=added)
-        assert answer.status_code in {200, 201}, answer.text
+        await joins(h, api, alert_id, "KE-S")
         await h.answers("W1")
         await h.later(1)
         assert at(await tree(api, alert_id), "N1")["state_why"] == "answered"
+
+
+@pytest.mark.parametrize("mode", ["broadcast", "cascade"])
+async def test_who_is_added_before_the_first_turn_keeps_nobody_from_being_chased(
+    database: str, mode: str
+) -> None:
+    async with house(database) as h, h.client() as api:
+        alert_id = await opened(h, api, mode=mode, audience={"areas": ["KE-S"]})
+        await joins(h, api, alert_id, "KE-N1")
+        await h.run_jobs()
+        states = {n["node"]: n["state"] for n in (await tree(api, alert_id))["nodes"]}
+        if mode == "cascade":
+            assert states == {"TOP": "asked", "N1": "waiting"}
+        else:
+            assert states == {"TOP": "open", "N1": "open"}
+            await h.push_out()
+            await h.later(610)
+            assert await h.told("chase") == ["W0", "W1"]
+
+
+async def test_a_branch_opened_before_the_first_turn_keeps_no_warden_from_being_asked(
+    database: str,
+) -> None:
+    async with house(database) as h, h.client() as api:
+        alert_id = await opened(h, api, mode="cascade")
+        answer = await api.post(f"/v1/alerts/{alert_id}/nodes/N1/open")
+        assert answer.json() == {"opened": ["N1"]}
+        await h.run_jobs()
+        assert at(await tree(api, alert_id), "TOP")["state"] == "asked"
+        assert await h.told("ask") == ["W0"]
+
+
+async def test_who_is_added_to_an_alert_of_nobody_is_chased(database: str) -> None:
+    async with house(database) as h, h.client() as api:
+        body = alert(audience={"areas": ["KE-S"]})
+        assert (await api.post("/v1/alerts", json=body)).status_code == 201
+        await h.sql("UPDATE person SET area_id = $1 WHERE ref = 'S1'", h.areas["KE-N1"])
+        await h.run_jobs()
+        alert_id = UUID(body["id"])
+        assert (await tree(api, alert_id))["nodes"] == []
+        await joins(h, api, alert_id, "KE-N1")
+        await h.run_jobs()
+        await h.push_out()
+        await h.later(610)
+        assert await h.told("chase") == ["W1"]

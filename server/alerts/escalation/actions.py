@@ -239,10 +239,14 @@ async def _time_next(con: Any, operation_id: int, alert_id: UUID, lane: int, loo
         await enqueue(con, operation_id, alert_id, lane, look.next_at)
 
 
-async def _pass(con: Any, alert_id: UUID, goes_by: Setting, texted: Sequence[str]) -> Pass:
+async def _pass(con: Any, alert_id: UUID, goes_by: Setting, texted: Sequence[str]) -> Pass | None:
+    """An alert with its nodes, begun; None: it has nobody to ask for."""
     nodes = await store.nodes(con, alert_id, texted)
     now: datetime = await con.fetchval(SQL.clock)
-    return Pass(con, alert_id, goes_by, nodes, now, texted)
+    own = Pass(con, alert_id, goes_by, nodes, now, texted)
+    if nodes and all(n.state == "waiting" for n in nodes.values()):
+        await own.begin()
+    return own if nodes else None
 
 
 @retried
@@ -257,13 +261,11 @@ async def turn(db: Database, operation_id: int, alert_id: UUID, texted: Sequence
             await _time_next(con, operation_id, alert_id, goes_by.lane, look)
             return
         own = await _pass(con, alert_id, goes_by, texted)
-        if not own.nodes:
-            return  # nobody to ask for
-        if not look.begun:
-            await own.begin()
-            look = await store.look(con, alert_id)
-        if look.answered:
-            await own.go_on(look.answered, "answered", acknowledged=True)
+        if own is None:
+            return
+        answered = (await store.look(con, alert_id)).answered
+        if answered:
+            await own.go_on(answered, "answered", acknowledged=True)
             await own.read_again()
         await own.take_due()
         await own.finish(operation_id)
@@ -286,6 +288,8 @@ async def open_branches(
         if goes_by is None:
             return []
         own = await _pass(con, alert_id, goes_by, texted)
+        if own is None:
+            return []
         asked = [n for n in node_ids if n in own.nodes and own.nodes[n].state in SHUT]
         why = "opened by the duty desk" if desk else "answered"
         await own.go_on(asked, why, acknowledged=not desk)
@@ -312,9 +316,8 @@ async def include(con: Any, operation_id: int, alert_id: UUID, person_id: int) -
     if goes_by is None:
         return
     node = await store.include(con, alert_id, person_id)
-    if node.state in SHUT:
-        return  # her branch plans its steps when it opens
-    now: datetime = await con.fetchval(SQL.clock)
-    steps = rules.steps(goes_by.policy, goes_by.kind, node, now, goes_by.zone)
-    await store.put_steps(con, alert_id, steps, again=True)
+    if node.state not in SHUT:  # one that is shut plans its steps when it opens
+        now: datetime = await con.fetchval(SQL.clock)
+        steps = rules.steps(goes_by.policy, goes_by.kind, node, now, goes_by.zone)
+        await store.put_steps(con, alert_id, steps, again=True)
     await _time_next(con, operation_id, alert_id, goes_by.lane, await store.look(con, alert_id))

@@ -144,17 +144,22 @@ WHERE operation_id = current_operation() AND alert_id = $1 AND act = $2 AND node
 
 -- name: include
 -- One more in the node that answers for a person of the alert; the node itself, if the alert had
--- nobody in it before. As `nodes`.
+-- nobody in it before: open, unless the alert is still to begin. As `nodes`.
 WITH hers AS (
   SELECT coalesce(p.node_id, 0) AS node_id FROM alert_person p
-  WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.person_id = $2)
+  WHERE p.operation_id = current_operation() AND p.alert_id = $1 AND p.person_id = $2),
+started AS (
+  SELECT EXISTS (SELECT FROM alert_node b WHERE b.operation_id = current_operation()
+                 AND b.alert_id = $1 AND b.state <> 'waiting') AS yes)
 INSERT INTO alert_node AS k (operation_id, alert_id, node_id, parent_id, node, label, area_id,
                              warden_id, alternates, answer_s, people, state, state_why, opened_at)
 SELECT current_operation(), $1, h.node_id, n.parent_id, coalesce(n.node, ''),
        coalesce(n.label, ''), n.area_id, n.warden_id,
        ARRAY(SELECT a.person_id FROM tree_alternate a WHERE a.node_id = n.node_id ORDER BY a.rank),
-       n.answer_s, 1, 'open', 'somebody was added to it', clock_timestamp()
-FROM hers h LEFT JOIN tree_node n ON n.node_id = h.node_id
+       n.answer_s, 1, CASE WHEN b.yes THEN 'open' ELSE 'waiting' END,
+       CASE WHEN b.yes THEN 'somebody was added to it' END,
+       CASE WHEN b.yes THEN clock_timestamp() END
+FROM hers h CROSS JOIN started b LEFT JOIN tree_node n ON n.node_id = h.node_id
 ON CONFLICT (operation_id, alert_id, node_id) DO UPDATE SET people = k.people + 1
 RETURNING k.node_id, k.parent_id, k.people, k.state, k.warden_id, k.alternates, k.answer_s, k.charge,
           k.passed_to

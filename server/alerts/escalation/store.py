@@ -49,6 +49,8 @@ class Look(msgspec.Struct, frozen=True):
     @property
     def next_at(self) -> datetime | None:
         """When the next turn is; None: nothing is to come."""
+        if not self.begun:
+            return self.now
         soon = self.now + LOOK_AGAIN if self.asked else None
         return min((t for t in (self.due_at, soon) if t is not None), default=None)
 
