@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from server.alerts.escalation.rules import PolicyChange
 from server.paging import PageQuery
+from server.people.messages import PersonName
 
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone")]
 Kind = Literal["rollcall", "advisory", "instruction"]
@@ -226,13 +227,6 @@ class Preview(msgspec.Struct, frozen=True):
     cost: list[Cost] | None
     finish_s: int
     matched: Matched | None
-
-
-class PersonName(msgspec.Struct, frozen=True):
-    """A person by ref and name."""
-
-    ref: str
-    name: str
 
 
 class DeliveryOut(msgspec.Struct, frozen=True):

@@ -55,7 +55,7 @@ async def headcount(
         cells=[headcounts.cell(r) for r in rows],
         parity=parity,
         expected=headcounts.by_expectation(counts, elsewhere),
-        at_close=msgspec.json.decode(at_close, type=Counts) if at_close else None,
+        at_close=headcounts.counts_of(msgspec.json.decode(at_close)) if at_close else None,
     )
 
 
@@ -96,7 +96,7 @@ async def _elsewhere(con: Any, alert_id: UUID, scope: Scope) -> Counts:
     """Those expected elsewhere: few, found by an index of their own."""
     areas = scope.area_list()
     rows = await con.fetch(SQL.elsewhere, alert_id, areas, scope.people_list())
-    return Counts(**{r["status"]: r["count"] for r in rows})
+    return headcounts.counts_of({r["status"]: r["count"] for r in rows})
 
 
 class Faces:

@@ -1,7 +1,7 @@
 """A headcount as it is shown, whatever it counts: an alert, an incident, later a movement. Pure."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -25,10 +25,10 @@ class Tally(NamedTuple):
 class Counts(msgspec.Struct, frozen=True):
     """People by status. Accounted is safe + need_help + away, and no synonym of safe."""
 
-    safe: int = 0
-    need_help: int = 0
-    away: int = 0
-    unaccounted: int = 0
+    safe: int
+    need_help: int
+    away: int
+    unaccounted: int
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -104,6 +104,11 @@ def by_expectation(everybody: Counts, elsewhere: Counts) -> ByExpectation:
     return ByExpectation(Expected(total(here), here), Expected(total(elsewhere), elsewhere))
 
 
+def counts_of(by_status: Mapping[str, int]) -> Counts:
+    """Counts by status; nobody where one is not named."""
+    return Counts(**{status: by_status.get(status, 0) for status in STATUSES})
+
+
 def total(counts: Counts) -> int:
     """Everybody in some counts."""
     return counts.safe + counts.need_help + counts.away + counts.unaccounted
@@ -116,10 +121,10 @@ def population(rows: Iterable[Tally]) -> int:
 
 def count(rows: Iterable[Tally]) -> Counts:
     """Totals by status."""
-    sums = dict.fromkeys(STATUSES, 0)
+    sums: Counter[str] = Counter()
     for row in rows:
         sums[row.status] += row.people
-    return Counts(**sums)
+    return counts_of(sums)
 
 
 def grouped(rows: Sequence[Tally]) -> Grouped:

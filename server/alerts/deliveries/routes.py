@@ -8,16 +8,11 @@ from server.alerts.actions import NO_ALERT
 from server.alerts.deliveries.receipts import Given, Receipts
 from server.alerts.deliveries.store import SQL
 from server.alerts.deliveries.unreached import UnreachedOut, unreached
-from server.alerts.messages import (
-    DeliveryOut,
-    PersonName,
-    PlainQuery,
-    ReceiptsIn,
-    ReceiptsOut,
-)
+from server.alerts.messages import DeliveryOut, PlainQuery, ReceiptsIn, ReceiptsOut
 from server.db import Database
 from server.errors import NotFound
 from server.paging import Page, page
+from server.people.messages import PersonName
 from server.web import Call, Endpoint, Reply, plausible
 
 

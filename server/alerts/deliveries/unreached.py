@@ -9,11 +9,12 @@ import msgspec
 from server.alerts import store
 from server.alerts.actions import NO_ALERT
 from server.alerts.deliveries.store import SQL
-from server.alerts.messages import PersonName, PlainQuery
+from server.alerts.messages import PlainQuery
 from server.alerts.store import Sight
 from server.db import Database
 from server.errors import NotFound
 from server.paging import Page, page
+from server.people.messages import AreaName, PersonName
 
 Farthest = Literal["nothing", "failed", "unknown", "waiting", "accepted"]
 FARTHEST: Sequence[Farthest] = ("nothing", "failed", "unknown", "waiting", "accepted")
@@ -24,13 +25,6 @@ _REASONS = {
     "waiting": "messages wait to be sent",
     "accepted": "taken by the provider; no word that it arrived",
 }
-
-
-class AreaName(msgspec.Struct, frozen=True):
-    """An area by code and name."""
-
-    code: str
-    name: str
 
 
 class UnreachedOut(msgspec.Struct, frozen=True):

@@ -7,22 +7,8 @@ from uuid import UUID
 import msgspec
 
 from server.alerts.escalation.rules import Act, Policy
-
-
-class Leader(msgspec.Struct, frozen=True):
-    """A warden or alternate of a node."""
-
-    ref: str
-    name: str
-
-
-class Counts(msgspec.Struct, frozen=True):
-    """How the people of a node stand."""
-
-    safe: int
-    need_help: int
-    away: int
-    unaccounted: int
+from server.people.headcount import Counts
+from server.people.messages import PersonName
 
 
 class NextStep(msgspec.Struct, frozen=True):
@@ -44,14 +30,14 @@ class NodeOut(msgspec.Struct, frozen=True):
     node: str
     label: str
     parent: str | None
-    warden: Leader | None
-    alternates: list[Leader]
+    warden: PersonName | None
+    alternates: list[PersonName]
     state: Literal["waiting", "asked", "open", "skipped"]
     state_why: str | None
     asked_at: datetime | None
     acknowledged_at: datetime | None
     opened_at: datetime | None
-    in_charge: Leader | None
+    in_charge: PersonName | None
     charged_at: datetime | None
     passed_up_at: datetime | None
     desk_at: datetime | None

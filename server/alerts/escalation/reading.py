@@ -11,8 +11,6 @@ from server.alerts import store as alert_store
 from server.alerts.escalation import rules, store
 from server.alerts.escalation.messages import (
     CascadeOut,
-    Counts,
-    Leader,
     NextStep,
     NodeOut,
     PoliciesOut,
@@ -23,6 +21,8 @@ from server.alerts.escalation.store import SQL
 from server.alerts.store import Sight
 from server.db import Database
 from server.errors import NotFound
+from server.people.headcount import Counts
+from server.people.messages import PersonName
 
 NO_ALERT = "There is no such alert."
 
@@ -68,13 +68,13 @@ def _in_sight(rows: list[Any], sight: Sight) -> list[Any]:
     return [r for r in rows if r["node_id"] in kept]
 
 
-async def _names(con: Any, rows: list[Any]) -> Mapping[int, Leader]:
+async def _names(con: Any, rows: list[Any]) -> Mapping[int, PersonName]:
     wanted = {p for r in rows for p in (r["warden_id"], *r["alternates"]) if p is not None}
     found = await con.fetch(SQL.leaders, sorted(wanted))
-    return {r["person_id"]: Leader(r["ref"], r["name"]) for r in found}
+    return {r["person_id"]: PersonName(r["ref"], r["name"]) for r in found}
 
 
-def _node(row: Any, codes: Mapping[int, str], names: Mapping[int, Leader]) -> NodeOut:
+def _node(row: Any, codes: Mapping[int, str], names: Mapping[int, PersonName]) -> NodeOut:
     led = [p for p in (row["warden_id"], *row["alternates"]) if p is not None]
     charge = row["charge"]
     in_charge = names.get(led[charge]) if charge is not None and charge < len(led) else None

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from server.alerts.messages import PersonName
 from server.paging import PageQuery
+from server.people.messages import PersonName
 
 
 class WorkerOut(msgspec.Struct, frozen=True):

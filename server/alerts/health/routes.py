@@ -15,10 +15,11 @@ from server.alerts.health.messages import (
     SilentPhones,
 )
 from server.alerts.health.store import SQL
-from server.alerts.messages import PersonName, PlainQuery
+from server.alerts.messages import PlainQuery
 from server.config import Settings
 from server.db import Database
 from server.paging import Page, page
+from server.people.messages import PersonName
 from server.web import Call, Endpoint, Reply
 
 
