@@ -23,6 +23,7 @@ from server.alerts.store import SQL, Alert, Locked, Sight
 from server.auth import Principal, Scope
 from server.db import Database, confirm, retried
 from server.errors import Clash, Forbidden, NotFound, refuse_field
+from server.people.store import audit
 
 LONGEST = timedelta(days=366)
 REMIND_AGAIN_S = 30.0  # a repeat of the same press is the same reminder
@@ -119,7 +120,7 @@ async def _record(
     await store.enqueue(con, who.operation_id, "alert.prepare", alert_id, lane=lane, **job)
     if expires_at is not None:
         await store.enqueue(con, who.operation_id, "alert.expire", alert_id, expires_at)
-    await store.audit(con, who.actor, "alert.create", str(alert_id))
+    await audit(con, who.actor, "alert.create", str(alert_id))
     made = await store.alert(con, alert_id)
     assert made is not None  # noqa: S101 - inserted above
     await stream.append(con, [store.alert_draft(alert_id)])
@@ -205,7 +206,7 @@ async def remind(
         lane = rules.SEVERITY_LANE[locked.severity]
         ranked = (locked.severity, lane)
         queued = await deliveries.remind(con, alert_id, ranked, texted, number)
-        await store.audit(con, who.actor, "alert.remind", str(alert_id), round=number)
+        await audit(con, who.actor, "alert.remind", str(alert_id), round=number)
         await stream.append(con, [store.alert_draft(alert_id)])
         return alert, Reminder(number, silent, queued)
 

@@ -12,6 +12,7 @@ from server.alerts.escalation.store import SQL as ESCALATION
 from server.alerts.scoring import store as scores
 from server.alerts.store import SQL
 from server.db import Database, retried
+from server.people.store import audit
 
 SETTLE_AFTER = timedelta(seconds=60)  # two leases: no sender holds anything any more
 
@@ -35,7 +36,7 @@ async def end_in(
         await scores.keep(con, alert_id)
     now: datetime = await con.fetchval(SQL.clock)
     await store.enqueue(con, operation_id, "alert.settle", alert_id, now + SETTLE_AFTER)
-    await store.audit(con, actor, f"alert.{verb}", str(alert_id))
+    await audit(con, actor, f"alert.{verb}", str(alert_id))
     return True
 
 

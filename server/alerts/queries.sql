@@ -227,11 +227,6 @@ UPDATE alert SET state = $2, closed_at = clock_timestamp(), at_close = coalesce(
     USING (status)), '{}')
 WHERE operation_id = current_operation() AND alert_id = $1
 
--- name: audit
--- Who did what, in the transaction of the act.
-INSERT INTO audit (operation_id, actor, action, subject, detail)
-VALUES (current_operation(), $1, $2, $3, $4::text::jsonb)
-
 -- name: audience
 -- The people an audience selects, and why.
 SELECT person_id, matched FROM audience_people($1, $2, $3, $4, $5, $6, $7)

@@ -111,12 +111,6 @@ async def sees(con: Any, alert_id: UUID, sight: Sight) -> bool:
     return bool(await con.fetchval(SQL.sees_alert, alert_id, *sight.args()))
 
 
-async def audit(con: Any, actor: str, action: str, subject: str, **detail: Any) -> None:
-    """Writes the audit row of an act."""
-    text = msgspec.json.encode(detail).decode()
-    await con.execute(SQL.audit, actor, action, subject, text)
-
-
 async def move_cells(
     con: Any, alert_id: UUID, moves: Iterable[tuple[int, int, str, str, int]]
 ) -> list[list[Any]]:

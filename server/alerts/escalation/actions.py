@@ -21,6 +21,7 @@ from server.alerts.escalation.rules import DESK, Node, Policy, Step, Turn
 from server.alerts.escalation.store import SQL, Look, Setting
 from server.auth import Principal
 from server.db import Database, retried
+from server.people.store import audit
 
 SHUT = ("waiting", "asked")  # branches that may still be opened
 
@@ -307,7 +308,7 @@ async def set_policy(db: Database, who: Principal, severity: str, policy: Policy
             text = msgspec.json.encode(policy).decode()
             await con.execute(SQL.put_policy, severity, text, who.actor)
         detail = None if policy is None else msgspec.to_builtins(policy)
-        await alert_store.audit(con, who.actor, "policy.set", severity, policy=detail)
+        await audit(con, who.actor, "policy.set", severity, policy=detail)
 
 
 async def include(con: Any, operation_id: int, alert_id: UUID, person_id: int) -> None:

@@ -12,6 +12,7 @@ from server.alerts.escalation.store import SQL
 from server.alerts.store import Sight
 from server.db import Database
 from server.errors import NotFound
+from server.people.store import audit
 from server.web import Call, Endpoint, Reply
 
 ONE = "/v1/alerts/{alert_id}"
@@ -50,7 +51,7 @@ class Cascades:
             node_id = await con.fetchval(SQL.node_of, alert_id, call.path["node"])
             if node_id is None:
                 raise NotFound("This alert has no such node.")
-            await alert_store.audit(
+            await audit(
                 con, call.me.actor, "alert.open_node", str(alert_id), node=call.path["node"]
             )
         return await self._open(call, [node_id], desk=True)

@@ -16,6 +16,7 @@ from server.auth import Principal, Scope
 from server.db import Database, confirm, retried
 from server.errors import Clash, Forbidden, NotFound
 from server.paging import Page, page
+from server.people.store import audit
 
 NO_INCIDENT = "There is no such incident."
 
@@ -26,7 +27,7 @@ async def create(db: Database, who: Principal, body: IncidentIn) -> tuple[Incide
     async with db.transaction(who.operation_id) as con:
         made = await store.begin(con, body.id, body.title, body.exercise, who.actor)
         if made:
-            await alerts.audit(con, who.actor, "incident.create", str(body.id))
+            await audit(con, who.actor, "incident.create", str(body.id))
         else:
             await confirm(con)
         shown = await store.shown(con, body.id)
@@ -70,7 +71,7 @@ async def close(db: Database, who: Principal, scope: Scope, incident_id: UUID) -
         ended: list[UUID] = []
         if row["closed_at"] is None:
             await con.execute(SQL.close_incident, incident_id)
-            await alerts.audit(con, who.actor, "incident.close", str(incident_id))
+            await audit(con, who.actor, "incident.close", str(incident_id))
             live = [r["alert_id"] for r in await con.fetch(SQL.live_alerts, incident_id)]
             ended = await _end_all(con, who, live)
         shown = await store.shown(con, incident_id)

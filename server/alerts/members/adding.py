@@ -23,6 +23,7 @@ from server.clock import rfc3339
 from server.db import Database, confirm, retried
 from server.errors import Clash, NotFound, refuse_field
 from server.people.counted import AlertPerson
+from server.people.store import audit
 
 UNKNOWN_AGENCY = "Unknown"
 # Parity leaves contractors out: a stranger's category must not lean either side.
@@ -76,7 +77,7 @@ async def add(
         person_id = newcomer.person_id
         record = (body.id, alert_id, person_id, body_sha256, who.actor)
         await con.execute(SQL.insert_addition, *record)
-        await alerts.audit(con, who.actor, "alert.add_person", str(alert_id), id=str(body.id))
+        await audit(con, who.actor, "alert.add_person", str(alert_id), id=str(body.id))
         shown = await store.member(con, alert_id, person_id, texted)
         await stream.append(con, drafts)
         return shown, True

@@ -11,6 +11,7 @@ from server.alerts.messages import MergedOut
 from server.auth import Principal, Scope
 from server.db import Database, retried
 from server.errors import Clash, NotFound, refuse_field
+from server.people.store import audit
 
 LOOK_AGAIN = timedelta(seconds=10)  # over the 5 s for which a caller's identity is remembered
 NO_PERSON = "There is no such person."
@@ -37,7 +38,7 @@ async def merge(db: Database, who: Principal, scope: Scope, ref: str, into: str)
             for alert_id in sorted(grown):
                 await con.execute(SQL.grow, alert_id, grown[alert_id], 0)
             await _look_again(con, who.operation_id, person["person_id"])
-            await alerts.audit(con, who.actor, "person.merge", person["ref"], merged=other["ref"])
+            await audit(con, who.actor, "person.merge", person["ref"], merged=other["ref"])
             merged = await con.fetch(SQL.merged_refs, person["person_id"])
             drafts += [alerts.alert_draft(a) for a in sorted(grown)]
             if drafts:

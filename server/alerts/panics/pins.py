@@ -19,6 +19,7 @@ from server.auth import Principal
 from server.db import Database, retried
 from server.errors import Clash, Forbidden, refuse_field
 from server.people.attempts import Attempts
+from server.people.store import audit
 
 SETTLE = "panic.pin_given"
 WRONG_AT_ONCE = 5
@@ -131,7 +132,7 @@ async def put(
     async with db.transaction(who.operation_id) as con:
         if await con.fetchval(SQL.put_pins, who.person_id, *hashes, who.actor, was) is None:
             raise Forbidden("This is not the PIN.", code="pin_wrong")
-        await con.execute(SQL.audit, who.actor, "pin.set", f"device:{who.device_id}", "{}")
+        await audit(con, who.actor, "pin.set", f"device:{who.device_id}")
         await _settle(con, who, duress, None)
 
 

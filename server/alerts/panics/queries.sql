@@ -262,8 +262,3 @@ SET pin_hash = excluded.pin_hash, duress_hash = excluded.duress_hash,
     set_at = clock_timestamp(), set_by = excluded.set_by
 WHERE p.pin_hash = $5
 RETURNING person_id
-
--- name: audit
--- Who did what, in the transaction of the act.
-INSERT INTO audit (operation_id, actor, action, subject, detail)
-VALUES (current_operation(), $1, $2, $3, $4::text::jsonb)

@@ -10,6 +10,7 @@ import msgspec
 from server.alerts.panics.rules import Kind
 from server.auth import Scope
 from server.db import named_sql
+from server.people import store as people
 from server.stream import Draft
 
 SQL = named_sql(__file__)
@@ -104,8 +105,7 @@ async def fact(
 
 async def audit(con: Any, actor: str, action: str, panic_id: UUID, **detail: Any) -> None:
     """Writes the audit row of an act."""
-    text = msgspec.json.encode(detail).decode()
-    await con.execute(SQL.audit, actor, action, f"panic:{panic_id}", text)
+    await people.audit(con, actor, action, f"panic:{panic_id}", **detail)
 
 
 def draft(panic_id: UUID, what: str) -> Draft:

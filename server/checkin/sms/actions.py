@@ -19,6 +19,7 @@ from server.checkin.sms.intake import Text, numbers_of
 from server.checkin.sms.store import SQL
 from server.db import Database, confirm, retried
 from server.errors import Clash, NotFound, Unavailable
+from server.people.store import audit
 from server.texting import SmsRoute
 
 HELP_LANE = 1
@@ -186,7 +187,6 @@ async def close_help(
             await confirm(con)
             return False
         await con.execute(SQL.close_help_call, help_id, who.actor, outcome, note)
-        detail = msgspec.json.encode({"outcome": outcome}).decode()
-        await con.execute(SQL.audit, who.actor, "help.close", f"help:{help_id}", detail)
+        await audit(con, who.actor, "help.close", f"help:{help_id}", outcome=outcome)
         await stream.append(con, [help_draft(help_id)])
     return True

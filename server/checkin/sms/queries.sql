@@ -289,11 +289,6 @@ FOR UPDATE OF h
 UPDATE help_call SET closed_at = clock_timestamp(), closed_by = $2, outcome = $3, note = $4
 WHERE operation_id = current_operation() AND help_id = $1
 
--- name: audit
--- Who did what, in the transaction of the act.
-INSERT INTO audit (operation_id, actor, action, subject, detail)
-VALUES (current_operation(), $1, $2, $3, $4::text::jsonb)
-
 -- name: mark_route
 -- Notes that something came in over a route, every 5 s at most: texts must not wait for each other.
 WITH known AS (
