@@ -30,6 +30,7 @@ import server.hub
 import server.people.routes
 import server.people.tree.board
 from server import errors, log, openapi, web
+from server.alerts.deliveries.progress import Progress
 from server.alerts.health.alarms import EVERY_S as ALARMS_S
 from server.alerts.health.alarms import Alarms
 from server.auth import Authenticator, keep_last_seen
@@ -66,6 +67,7 @@ class Api:
         ]
         self.hub = Hub(self.db, kinds)
         self.collector = Collector(self.db, self.hub.wake)
+        self.progress = Progress(self.db)
         vault = open_vault(settings)
         routes = sms_routes(settings)
         self.endpoints: list[Endpoint] = [
@@ -75,7 +77,7 @@ class Api:
             ),
             *server.checkin.watches.routes.endpoints(self.db, self.hub.wake),
             *server.people.routes.endpoints(self.db, self.auth, settings, vault),
-            *server.alerts.routes.endpoints(self.db, self.auth, settings),
+            *server.alerts.routes.endpoints(self.db, self.auth, settings, self.progress),
             *server.alerts.panics.routes.endpoints(self.db, served(settings), self.hub.wake),
             *server.hub.endpoints(self.hub, self.auth),
             *System(self.db, settings, open_push_key(settings), self.document).endpoints(),
@@ -95,6 +97,7 @@ class Api:
         """Ends streams, answers what was taken, closes the pools."""
         await self.hub.close()
         await self.collector.idle()
+        await self.progress.stop()
         await self.db.close()
 
 
@@ -216,6 +219,7 @@ async def run_api(settings: Settings, dsn: str, listener: socket.socket) -> bool
     supervisor.on_stop("close streams", api.hub.close, 2)
     supervisor.on_stop("drain requests", drained, DRAIN_S + 1)
     supervisor.on_stop("answer reports", api.collector.idle, 5)
+    supervisor.on_stop("tell progress", api.progress.stop, 1)
     supervisor.on_stop("close pools", api.db.close, 4)
     supervisor.run("hub", api.hub.run())
     alarms = Alarms(api.db, settings.duty_urls is not None)

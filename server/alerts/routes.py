@@ -8,6 +8,7 @@ from server.alerts import actions, listing, store
 from server.alerts.branch import routes as branch
 from server.alerts.deliveries import reports
 from server.alerts.deliveries import routes as deliveries
+from server.alerts.deliveries.progress import Progress
 from server.alerts.escalation import routes as escalation
 from server.alerts.health import reading
 from server.alerts.health import routes as health
@@ -126,15 +127,17 @@ class Alerts:
         return Reply(201 if made else 200, shown(alert, call.me.kind))
 
 
-def endpoints(database: Database, auth: Authenticator, settings: Settings) -> list[Endpoint]:
+def endpoints(
+    database: Database, auth: Authenticator, settings: Settings, progress: Progress
+) -> list[Endpoint]:
     """The calls of this room. Raises ValueError for SMS routes that cannot be read."""
     sms, own = sms_routes(settings), served(settings)
     return [
         *_alerts(Alerts(database, Ways(settings.fcm_connections, sms, own), configured(settings))),
         *incidents.endpoints(database),
-        *deliveries.endpoints(database),
+        *deliveries.endpoints(database, progress),
         *health.endpoints(database, settings),
-        *reports.endpoints(database, sms, settings.public_url),
+        *reports.endpoints(database, progress, sms, settings.public_url),
         *members.endpoints(database, auth, own),
         *branch.endpoints(database, own),
         *scoring.endpoints(database),

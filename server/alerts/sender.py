@@ -72,6 +72,7 @@ class Sender:
         self._claims = Claims(database, channel.name)
         self._parallel = parallel
         self._queue: asyncio.Queue[Ready] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[None]] = []
         self._told: list[Told] = []
         self._progress = Progress(database)
         self._stopping = asyncio.Event()
@@ -84,8 +85,9 @@ class Sender:
         """Claims and sends until stopped; a database that is away is waited for."""
         async with asyncio.TaskGroup() as tasks:
             for n in range(self._parallel):
-                tasks.create_task(self._send_forever(), name=f"sender {n}")
-            tasks.create_task(self._flush_forever(), name="delivery outcomes")
+                self._tasks.append(tasks.create_task(self._send_forever(), name=f"sender {n}"))
+            flushing = tasks.create_task(self._flush_forever(), name="delivery outcomes")
+            self._tasks.append(flushing)
             await self._claim_forever()
             self._claims_ended.set()
             await asyncio.Event().wait()  # finished by `finish` and the supervisor's cancel
@@ -95,14 +97,19 @@ class Sender:
         self._stopping.set()
 
     async def finish(self) -> None:
-        """Lets what is in flight end, gives back the rest, writes all outcomes."""
+        """Lets what is in flight end, gives back the rest, writes all outcomes. What is still in
+        flight then is left to its lease; nothing of this runs any more."""
         await _within(self._claims_ended, 0.5)
         while not self._queue.empty():
             self._told.append(_put_back(self._queue.get_nowait().claim))
         if self._busy:
             await _within(self._idle, FINISH_S)
+        async with self._flushing:  # outcomes are not lost in the middle of their writing
+            for task in self._tasks:
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._flush()
-        await self._progress.idle()
+        await self._progress.stop()
         await self._claims.stop()
         await self.channel.close()
 

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from server import stream
 from server.alerts.board import kinds
 from server.alerts.deliveries.progress import Progress
@@ -54,6 +56,25 @@ async def test_progress_is_told_at_most_twice_a_second(database: str) -> None:
             await asyncio.sleep(0.005)
         await progress.idle()
         assert 1 <= len(await w.events("delivery")) <= 4
+
+
+async def test_progress_is_told_at_once_at_the_end_and_never_after(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with world(database) as w, w.client() as api:
+        await w.person("A1")
+        body = alert()
+        await api.post("/v1/alerts", json=body)
+        progress = Progress(w.db, every_s=3600)
+        progress.touch(w.op, body["id"])
+        async with asyncio.timeout(10):
+            await progress.stop()
+        assert len(await w.events("delivery")) == 1
+        progress.touch(w.op, body["id"])
+        await w.db.close()
+        await asyncio.sleep(0)
+        assert "delivery progress" not in {t.get_name() for t in asyncio.all_tasks()}
+        assert "progress_not_told" not in capsys.readouterr().out
 
 
 async def test_a_cascade_without_a_tree_reaches_everybody_at_once(database: str) -> None:

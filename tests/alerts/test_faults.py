@@ -209,6 +209,33 @@ async def test_a_stop_lets_what_is_in_flight_end(
         assert provider.stats().accepted_twice == 0
 
 
+async def test_after_the_end_nothing_of_a_sender_runs(
+    database: str,
+    tmp_path: Path,
+    provider: FcmServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The pools close next: an answer that comes still later is left to its lease."""
+    monkeypatch.setattr(sender, "FINISH_S", 0.2)
+    async with world(database) as w:
+        await opened(w, 30)
+        provider.script.latency = Latency(median_ms=60_000)
+        own = sender.Sender(w.db, channel(provider, tmp_path), 10)
+        task = asyncio.create_task(own.run())
+        await until(w, "SELECT count(*) FROM delivery WHERE state = 'sending'", 30)
+        await own.stop_claiming()
+        await own.finish()
+        running = {t.get_name().rstrip("0123456789 ") for t in asyncio.all_tasks()}
+        assert running.isdisjoint({"sender", "delivery outcomes", "delivery progress"})
+        given_back = await w.value("SELECT count(*) FROM delivery WHERE state = 'queued'")
+        assert given_back >= 20, "all but what was in flight"
+        assert not task.done(), "its end is the supervisor's word"
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert "InterfaceError" not in capsys.readouterr().out
+
+
 async def test_a_closed_alert_sends_nothing_more(
     database: str, tmp_path: Path, provider: FcmServer
 ) -> None:

@@ -14,6 +14,7 @@ from starlette.routing import Route, Router
 from server import jobs
 from server.alerts import jobs as alert_jobs
 from server.alerts import routes
+from server.alerts.deliveries.progress import Progress
 from server.auth import Authenticator, digest
 from server.config import Settings
 from server.db import Database
@@ -214,7 +215,7 @@ class World:
 
     def asgi(self) -> Router:
         """The calls of the alerts room alone."""
-        made = routes.endpoints(self.db, self.auth, self.settings)
+        made = routes.endpoints(self.db, self.auth, self.settings, Progress(self.db))
         ordered = sorted(made, key=lambda e: ("{" in e.path, e.path))
         paths = groupby(ordered, key=lambda e: e.path)
         return Router(

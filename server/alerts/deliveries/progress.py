@@ -1,6 +1,7 @@
 """Delivery progress as events: at most two a second for an alert, however many phones answer."""
 
 import asyncio
+import contextlib
 from uuid import UUID
 
 from server import log, stream
@@ -12,7 +13,7 @@ EVERY_S = 0.5
 
 
 class Progress:
-    """Collects which alerts' deliveries moved and tells the stream now and then.
+    """Collects which alerts' deliveries moved and tells the stream now and then, until `stop`.
 
     What is lost with the process is a hint only: the counts are read when it is rendered.
     """
@@ -22,9 +23,12 @@ class Progress:
         self._every_s = every_s
         self._moved: dict[int, set[UUID]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
 
     def touch(self, operation_id: int, alert_id: UUID) -> None:
         """Notes that deliveries of an alert moved."""
+        if self._stopping.is_set():
+            return
         self._moved.setdefault(operation_id, set()).add(alert_id)
         if self._task is None:
             self._task = asyncio.create_task(self._tell_soon(), name="delivery progress")
@@ -34,10 +38,17 @@ class Progress:
         while self._task is not None:
             await asyncio.wait([self._task])
 
+    async def stop(self) -> None:
+        """Tells at once what was noted, before the pools close. Nothing is noted any more."""
+        self._stopping.set()
+        await self.idle()
+
     async def _tell_soon(self) -> None:
         try:
             while self._moved:
-                await asyncio.sleep(self._every_s)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._every_s):
+                        await self._stopping.wait()
                 moved, self._moved = self._moved, {}
                 for operation_id, alerts in moved.items():
                     await self._tell(operation_id, alerts)

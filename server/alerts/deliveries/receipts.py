@@ -26,9 +26,9 @@ class Given(msgspec.Struct, frozen=True):
 class Receipts:
     """Takes receipts: one batch under way for each operation, the next one gathering."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, progress: Progress) -> None:
         self._db = database
-        self._progress = Progress(database)
+        self._progress = progress
         self._batchers: dict[int, Batcher[Given, frozenset[UUID]]] = {}
 
     async def take(self, operation_id: int, given: Given) -> list[ReceiptOut]:
@@ -43,12 +43,6 @@ class Receipts:
             self._batchers[operation_id] = batcher
         own = await batcher.submit(given)
         return [_told(item, own) for item in given.items]
-
-    async def idle(self) -> None:
-        """Returns when every receipt handed in has been taken."""
-        for batcher in self._batchers.values():
-            await batcher.idle()
-        await self._progress.idle()
 
     async def _run(
         self, operation_id: int, batch: Sequence[Given]

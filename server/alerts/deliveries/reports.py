@@ -33,11 +33,13 @@ class ReportQuery(msgspec.Struct, frozen=True):
 class Reports:
     """The handler, over one database and the configured routes."""
 
-    def __init__(self, database: Database, routes: Sequence[SmsRoute], public_url: str) -> None:
+    def __init__(
+        self, database: Database, progress: Progress, routes: Sequence[SmsRoute], public_url: str
+    ) -> None:
         self._db = database
+        self._progress = progress
         self._routes = {r.name: r for r in routes}
         self._public_url = public_url
-        self._progress = Progress(database)
 
     async def take(self, call: Call) -> Reply:
         """Takes one report. Raises Unauthenticated, or NotFound for a text never sent so."""
@@ -85,9 +87,11 @@ async def write_report(
         return True, alert_id
 
 
-def endpoints(database: Database, routes: Sequence[SmsRoute], public_url: str) -> list[Endpoint]:
+def endpoints(
+    database: Database, progress: Progress, routes: Sequence[SmsRoute], public_url: str
+) -> list[Endpoint]:
     """The same for POST and GET: Kannel reports by GET."""
-    room = Reports(database, routes, public_url)
+    room = Reports(database, progress, routes, public_url)
     words = "A gateway reports what became of a text"
     return [
         Endpoint("GET", PATH, room.take, words, None, {TAKEN: None}, query=ReportQuery),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from server.alerts import store
 from server.alerts.actions import NO_ALERT
+from server.alerts.deliveries.progress import Progress
 from server.alerts.deliveries.receipts import Given, Receipts
 from server.alerts.deliveries.store import SQL
 from server.alerts.deliveries.unreached import UnreachedOut, unreached
@@ -19,9 +20,9 @@ from server.web import Call, Endpoint, Reply, plausible
 class Deliveries:
     """The handlers, over one database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, progress: Progress) -> None:
         self._db = database
-        self._receipts = Receipts(database)
+        self._receipts = Receipts(database, progress)
 
     async def list(self, call: Call) -> Reply:
         """The deliveries of an alert, to the people the caller sees."""
@@ -76,9 +77,9 @@ def _shown(row: Any) -> DeliveryOut:
     )
 
 
-def endpoints(database: Database) -> list[Endpoint]:
-    """The calls of deliveries."""
-    room = Deliveries(database)
+def endpoints(database: Database, progress: Progress) -> list[Endpoint]:
+    """The calls of deliveries. `progress` is told what moved."""
+    room = Deliveries(database, progress)
     return [
         Endpoint(
             "GET",
