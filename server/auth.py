@@ -63,6 +63,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "panic.read": _READERS | {"warden"},
     "panic.steer": _STAFF,
     "panic.export": _STAFF,
+    "pin.reset": _STAFF,
     "help.read": _READERS,
     "help.close": _STAFF,
     "watch.keep": _STAFF | {"warden", "device"},

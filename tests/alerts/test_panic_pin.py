@@ -218,6 +218,51 @@ async def test_guesses_count_wherever_they_are_made(database: str) -> None:
         assert (await verify(s, 3, DURESS)).status_code == 429, "nor does duress tell of itself"
 
 
+async def reset(s: Scene, ref: str, by: Any = None) -> httpx.Response:
+    answer: httpx.Response = await (by or s.desk).call("DELETE", f"/v1/people/{ref}/pin")
+    return answer
+
+
+async def test_a_desk_of_the_whole_operation_forgets_a_forgotten_pin(database: str) -> None:
+    async with scene(database) as s:
+        await with_pins(s, 3)
+        area = await s.value("SELECT area_id FROM person WHERE ref = 'P4'")
+        refused = [
+            await s.site.operator("auditor"), await s.site.operator("operator", area_id=area),
+            await s.phone(1), await s.phone(3),
+        ]  # fmt: skip
+        assert [(await reset(s, "P4", by)).status_code for by in refused] == [403] * 4
+        for ref in ("NOBODY", "%00", "%ED%A0%80"):
+            assert (await reset(s, ref)).status_code == 404
+        assert (await reset(s, "P4")).status_code == 204
+        assert (await reset(s, "P4")).status_code == 204, "again does no harm"
+        said = await s.sql("SELECT action, subject, detail FROM audit WHERE action = 'pin.reset'")
+        assert [tuple(r) for r in said] == [("pin.reset", "P4", "{}")] * 2
+        phone = await s.phone(3)
+        assert (await phone.call("GET", "/v1/self")).json()["pin_set"] is False
+        assert (await verify(s, 3, PIN)).json()["code"] == "pin_not_set"
+        await with_pins(s, 3)
+        assert (await verify(s, 3, PIN)).status_code == 200
+
+
+async def test_a_reset_tells_nothing_of_duress(database: str) -> None:
+    """With a silent panic and without one: the same bytes, the same rows, nothing on the stream."""
+    async with scene(database) as s:
+        left = []
+        for n, pin in ((3, PIN), (4, DURESS)):
+            await with_pins(s, n)
+            await verify(s, n, pin)
+            await s.work()
+            before = await s.value("SELECT count(*) FROM event")
+            answer = told(await reset(s, f"P{n + 1}"))
+            own = (await (await s.phone(n)).call("GET", "/v1/self")).json()
+            detail = await s.value("SELECT detail FROM audit WHERE subject = $1", f"P{n + 1}")
+            assert await s.value("SELECT count(*) FROM event") == before
+            left.append((answer, own["panic"], own["pin_set"], detail))
+        assert left[0] == left[1]
+        assert await s.value("SELECT state FROM panic WHERE duress") == "open"
+
+
 async def test_who_guesses_is_stopped_and_who_presses_is_not(database: str) -> None:
     async with scene(database) as s:
         await with_pins(s, 3)

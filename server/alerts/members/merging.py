@@ -8,6 +8,7 @@ from server import jobs, stream
 from server.alerts import store as alerts
 from server.alerts.members.store import SQL, Moves
 from server.alerts.messages import MergedOut
+from server.alerts.panics import following
 from server.auth import Principal, Scope
 from server.db import Database, retried
 from server.errors import Clash, NotFound, refuse_field
@@ -22,8 +23,9 @@ async def merge(db: Database, who: Principal, scope: Scope, ref: str, into: str)
     """Makes one of an added person and the one of the roster she turned out to be.
 
     Alerts that held both count the one; alerts that held the added one alone hold the other in
-    her place. Of all their reports the latest stands. Again changes nothing. Raises NotFound,
-    BadInput (`into`), or Clash where it was merged elsewhere or is of the roster itself.
+    her place. Of all their reports the latest stands, and the panics of both are hers. Again
+    changes nothing. Raises NotFound, BadInput (`into`), or Clash where it was merged elsewhere or
+    is of the roster itself.
     """
     async with db.transaction(who.operation_id) as con:
         await con.execute(alerts.SQL.hold_off_resolving)
@@ -31,6 +33,7 @@ async def merge(db: Database, who: Principal, scope: Scope, ref: str, into: str)
         await con.execute(alerts.SQL.hold_out_reports)
         other, person = await _pair(con, scope, ref, into)
         if other["merged_into"] is None:
+            told = await following.follow(con, who, other, person)
             moves, grown = await _replace(con, other["person_id"], person)
             await con.execute(SQL.mark_merged, other["person_id"], person["person_id"])
             await moves.refold(con, [person["person_id"]])
@@ -40,7 +43,7 @@ async def merge(db: Database, who: Principal, scope: Scope, ref: str, into: str)
             await _look_again(con, who.operation_id, person["person_id"])
             await audit(con, who.actor, "person.merge", person["ref"], merged=other["ref"])
             merged = await con.fetch(SQL.merged_refs, person["person_id"])
-            drafts += [alerts.alert_draft(a) for a in sorted(grown)]
+            drafts += [alerts.alert_draft(a) for a in sorted(grown)] + told
             if drafts:
                 await stream.append(con, drafts)
         else:

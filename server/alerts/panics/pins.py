@@ -15,10 +15,11 @@ from server import jobs, stream
 from server.alerts.panics import rules, store, telling
 from server.alerts.panics.actions import own
 from server.alerts.panics.store import SQL
-from server.auth import Principal
+from server.auth import Principal, Scope
 from server.db import Database, retried
-from server.errors import Clash, Forbidden, refuse_field
+from server.errors import Clash, Forbidden, NotFound, refuse_field
 from server.people.attempts import Attempts
+from server.people.rules import storable
 from server.people.store import audit
 
 SETTLE = "panic.pin_given"
@@ -60,6 +61,15 @@ class Pins:
             hashes = await asyncio.to_thread(_hashes, pin, duress_pin)
         was = None if known is None else known[0]
         await put(self._db, who, hashes, was, given.duress)
+
+    async def reset(self, who: Principal, scope: Scope, ref: str) -> None:
+        """Forgets both PINs of a person who forgot hers; she sets others without the old one.
+
+        A desk of the whole operation may. Raises NotFound, Forbidden.
+        """
+        if not scope.whole:
+            raise Forbidden("Ask a desk of the whole operation.")
+        await reset(self._db, who, ref)
 
     async def verify(self, who: Principal, pin: str) -> None:
         """Asks whether a PIN opens the app. The duress PIN does all the same.
@@ -134,6 +144,16 @@ async def put(
             raise Forbidden("This is not the PIN.", code="pin_wrong")
         await audit(con, who.actor, "pin.set", f"device:{who.device_id}")
         await _settle(con, who, duress, None)
+
+
+@retried
+async def reset(db: Database, who: Principal, ref: str) -> None:
+    """One transaction: the PINs are gone, and who had them forgotten is on record."""
+    async with db.transaction(who.operation_id) as con:
+        were = await con.fetchval(SQL.drop_pins, ref) if storable(ref) else None
+        if were is None:
+            raise NotFound("There is no such person.")
+        await audit(con, who.actor, "pin.reset", ref)
 
 
 @retried

@@ -92,8 +92,9 @@ async def press(
     One answer a press, in order. Raises Unavailable; nothing else ever refuses a press.
     """
     async with db.transaction(operation_id, lane="panic") as con:
-        moment: datetime = await con.fetchval(SQL.begin, caller.person_id)
-        work = _Pressing(con, operation_id, caller, moment, served)
+        person_id, moment = await con.fetchrow(SQL.begin, caller.person_id)
+        whose = msgspec.structs.replace(caller, person_id=person_id)
+        work = _Pressing(con, operation_id, whose, moment, served)
         return await work.take(presses)
 
 

@@ -1,7 +1,6 @@
 -- name: begin
--- One person's presses go one after another; tells the database's time.
-WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock(45, $1::int))
-SELECT clock_timestamp() FROM held
+-- One person's presses go one after another; whose they are, and the database's time.
+SELECT p.person_id, clock_timestamp() AS moment FROM hold_presser($1) AS p (person_id)
 
 -- name: clock
 -- The database's time: deadlines know no other.
@@ -112,14 +111,14 @@ SET state = CASE WHEN error LIKE 'unknown: %' THEN 'unknown' ELSE 'stopped' END,
 WHERE operation_id = current_operation() AND panic_id = $1 AND state = 'queued'
 
 -- name: panic_of
--- Which panic an id means: its own, or that of a press that joined it; and whose it is.
-SELECT panic_id, person_id FROM panic_press
-WHERE operation_id = current_operation() AND press_id = $1
+-- Which panic of a person an id means: its own, or that of a press that joined it.
+SELECT panic_id FROM panic_press
+WHERE operation_id = current_operation() AND press_id = $1 AND person_id = remaining($2)
 
 -- name: lock_panic
 -- One panic, held until the commit.
 SELECT panic_id, person_id, state, covert, duress, verified, counts, owner_id, event_at, round,
-       outcome, note, received_at, realert_at <= clock_timestamp() AS due
+       outcome, note, received_at, presses, realert_at <= clock_timestamp() AS due
 FROM panic WHERE operation_id = current_operation() AND panic_id = $1 FOR UPDATE
 
 -- name: in_sight
@@ -251,14 +250,68 @@ FROM moved WHERE was <> is_now GROUP BY area_id, agency_id, category, was, is_no
 -- name: pins
 -- A person's PINs as argon2.
 SELECT pin_hash, duress_hash FROM person_pin
-WHERE operation_id = current_operation() AND person_id = $1
+WHERE operation_id = current_operation() AND person_id = remaining($1)
 
 -- name: put_pins
 -- Sets a person's PINs; nothing where they are other ones by now than $5 knew.
 INSERT INTO person_pin AS p (operation_id, person_id, pin_hash, duress_hash, set_by)
-VALUES (current_operation(), $1, $2, $3, $4)
+VALUES (current_operation(), remaining($1), $2, $3, $4)
 ON CONFLICT (operation_id, person_id) DO UPDATE
 SET pin_hash = excluded.pin_hash, duress_hash = excluded.duress_hash,
     set_at = clock_timestamp(), set_by = excluded.set_by
 WHERE p.pin_hash = $5
 RETURNING person_id
+
+-- name: drop_pins
+-- Forgets the PINs of a person, by any ref she has had; whether there were any.
+WITH who AS (
+  SELECT coalesce(merged_into, person_id) AS person_id FROM person
+  WHERE operation_id = current_operation() AND ref = $1),
+gone AS (
+  DELETE FROM person_pin n USING who
+  WHERE n.operation_id = current_operation() AND n.person_id = who.person_id
+  RETURNING n.person_id)
+SELECT EXISTS (SELECT FROM gone) AS were FROM who
+
+-- name: merged_panics
+-- The panics of a record that is being merged, held until the commit.
+SELECT panic_id FROM panic
+WHERE operation_id = current_operation() AND person_id = $1
+ORDER BY panic_id FOR UPDATE
+
+-- name: move_panics
+-- A record's panics, and every press of them, are another person's now.
+WITH moved AS (
+  UPDATE panic SET person_id = $2 WHERE operation_id = current_operation() AND person_id = $1)
+UPDATE panic_press SET person_id = $2
+WHERE operation_id = current_operation() AND person_id = $1
+
+-- name: move_pins
+-- Of the PINs of two records that become one those stay that were set last.
+WITH gone AS (
+  DELETE FROM person_pin WHERE operation_id = current_operation() AND person_id = $1
+  RETURNING pin_hash, duress_hash, set_at, set_by)
+INSERT INTO person_pin AS p (operation_id, person_id, pin_hash, duress_hash, set_at, set_by)
+SELECT current_operation(), $2, pin_hash, duress_hash, set_at, set_by FROM gone
+ON CONFLICT (operation_id, person_id) DO UPDATE
+SET pin_hash = excluded.pin_hash, duress_hash = excluded.duress_hash,
+    set_at = excluded.set_at, set_by = excluded.set_by
+WHERE p.set_at < excluded.set_at
+
+-- name: move_presses
+-- What was pressed in one panic goes on in another, words that are still to be sent too.
+WITH words AS (
+  UPDATE delivery SET panic_id = $2
+  WHERE operation_id = current_operation() AND panic_id = $1 AND state = 'queued')
+UPDATE panic_press SET panic_id = $2, merged = true
+WHERE operation_id = current_operation() AND panic_id = $1
+
+-- name: move_positions
+-- Where one was is of the trail of another now.
+WITH gone AS (
+  DELETE FROM panic_position WHERE operation_id = current_operation() AND panic_id = $1
+  RETURNING position_id, at, event_at, received_at, lat, lon, accuracy_m, battery)
+INSERT INTO panic_position (operation_id, panic_id, position_id, at, event_at, received_at, lat,
+                            lon, accuracy_m, battery)
+SELECT current_operation(), $2, g.* FROM gone g
+ON CONFLICT DO NOTHING

@@ -136,6 +136,12 @@ class Panics:
         await self._pins.put(call.me, body.pin, body.duress_pin, body.old_pin)
         return Reply(204)
 
+    async def reset_pin(self, call: Call) -> Reply:
+        """Forgets both PINs of a person."""
+        scope = await call.auth.scope(call.me)
+        await self._pins.reset(call.me, scope, call.path["ref"])
+        return Reply(204)
+
     async def verify(self, call: Call) -> Reply:
         """Says that a PIN is right."""
         await self._pins.verify(call.me, call.body.pin)
@@ -259,5 +265,13 @@ def _of_phones(room: Panics) -> list[Endpoint]:
             "panic.own",
             {200: VerifyOut},
             body=VerifyIn,
+        ),
+        Endpoint(
+            "DELETE",
+            "/v1/people/{ref}/pin",
+            room.reset_pin,
+            "Forget the PINs of a person who forgot hers",
+            "pin.reset",
+            {204: None},
         ),
     ]

@@ -49,6 +49,7 @@ class Locked(msgspec.Struct, frozen=True):
     outcome: str | None
     note: str | None
     received_at: datetime
+    presses: int
     due: bool | None
 
     @property
