@@ -11,3 +11,13 @@ def now() -> datetime:
 def rfc3339(moment: datetime) -> str:
     """`2026-11-23T10:42:00.123456Z`."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def corrected(at: datetime, sent_at: datetime | None, received_at: datetime) -> datetime:
+    """When it happened, by our clock: a phone's error is in both of its stamps and cancels.
+
+    Never in the future: without `sent_at`, or with one before `at`, the receiving bounds it.
+    """
+    if sent_at is None:
+        return min(at, received_at)
+    return received_at - (sent_at - min(at, sent_at))

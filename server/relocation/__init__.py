@@ -1,0 +1,1 @@
+"""Relocation: who left, who boarded, who arrived, live."""
