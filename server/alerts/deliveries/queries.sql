@@ -261,6 +261,7 @@ CROSS JOIN LATERAL (
 -- name: write_outcomes
 -- Writes what came of claimed deliveries. That one was accepted is true whoever holds it now;
 -- all else counts only while our claim stands. Of an ended alert nothing waits for another try.
+-- What may have been sent is never called stopped.
 -- A claim given back unused was no attempt. A text's own report may have come before: then
 -- only its route and price are still missing. The rows are locked already.
 WITH held AS MATERIALIZED (
@@ -278,7 +279,8 @@ WITH held AS MATERIALIZED (
                 OR t.parts IS NOT NULL AND d.parts IS NULL)) OFFSET 0) d)
 UPDATE delivery d SET
   state = CASE WHEN d.accepted_at IS NOT NULL AND d.state <> 'sending' THEN d.state
-               WHEN t.state <> 'queued' OR NOT t.ended THEN t.state
+               WHEN CASE t.state WHEN 'queued' THEN NOT t.ended ELSE t.state <> 'stopped' END
+               THEN t.state
                WHEN coalesce(CASE WHEN t.tried THEN t.error END, d.error) LIKE 'unknown: %'
                THEN 'unknown'
                ELSE 'stopped' END,
