@@ -22,6 +22,7 @@ import server.alerts.panics.routes
 import server.alerts.routes
 import server.checkin.board
 import server.checkin.routes
+import server.checkin.satellite.routes
 import server.checkin.sms.board
 import server.checkin.sms.routes
 import server.checkin.watches.board
@@ -39,6 +40,7 @@ from server.config import Settings
 from server.db import Database
 from server.hub import Hub
 from server.mailing import served
+from server.satellites import satellite_routes
 from server.supervise import Supervisor, every, stop_on_signals
 from server.system import System
 from server.texting import sms_routes
@@ -74,6 +76,9 @@ class Api:
             *server.checkin.routes.endpoints(self.db, self.collector, served(settings)),
             *server.checkin.sms.routes.endpoints(
                 self.db, routes, settings.public_url, self.hub.wake
+            ),
+            *server.checkin.satellite.routes.endpoints(
+                self.db, satellite_routes(settings), settings.public_url, self.hub.wake
             ),
             *server.checkin.watches.routes.endpoints(self.db, self.hub.wake),
             *server.people.routes.endpoints(self.db, self.auth, settings, vault),

@@ -66,6 +66,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "pin.reset": _STAFF,
     "help.read": _READERS,
     "help.close": _STAFF,
+    "satellite.read": _READERS,
+    "satellite.write": _STAFF,
     "watch.keep": _STAFF | {"warden", "device"},
     "watch.read": _ANYONE,
     "watch.steer": _STAFF,

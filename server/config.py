@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     sms_username: str | None = Field(None, description="The sendsms user of that Kannel.")
     sms_password: SecretStr | None = Field(None, description="Its password.")
     sms_sender: str | None = Field(None, description="The number texts of that Kannel come from.")
+    satellite_routes: SecretStr | None = Field(
+        None, description="Providers of satellite messengers: a JSON list, secrets included."
+    )
     smtp_url: SecretStr | None = Field(
         None, description="The mail relay: smtp://user:password@host:port or smtps://. Unset: none."
     )

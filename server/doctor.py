@@ -13,6 +13,7 @@ from rich.table import Table
 
 from server import db
 from server.config import Settings
+from server.satellites import satellite_routes
 from server.texting import SmsRoute, sms_routes
 
 LEAST_DISK = 2 * 1024**3
@@ -35,6 +36,7 @@ async def examine(settings: Settings, dsn: str) -> list[Finding]:
         _credentials(settings),
         _disk(settings),
         *await _sms(settings),
+        *_satellites(settings),
     ]
 
 
@@ -152,6 +154,23 @@ async def _route(route: SmsRoute) -> Finding:
     if not route.reporting:
         text += "; without report_secret nobody learns what arrived"
     return Finding(check, False, text)
+
+
+def _satellites(settings: Settings) -> list[Finding]:
+    """What each provider of satellite messengers must bring; none can be asked whether it would."""
+    try:
+        routes = satellite_routes(settings)
+    except ValueError as error:
+        return [Finding("satellites", True, str(error))]
+    if not routes:
+        return [Finding("satellites", False, "not configured: no message of theirs is taken")]
+    findings = []
+    for route in routes:
+        ways = [("its secret", route.secret), ("its signature", route.public_key)]
+        proof = " and ".join(word for word, given in ways if given)
+        text = f"{route.kind}: taken with {proof}"
+        findings.append(Finding(f"satellite {route.name}", False, text))
+    return findings
 
 
 def show(findings: list[Finding]) -> None:

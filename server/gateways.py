@@ -1,10 +1,11 @@
-"""Requests of SMS gateways, delivery reports and texts alike: whether they are genuine. Pure.
+"""Requests of gateways, delivery reports and texts alike: whether they are genuine. Pure.
 
 Each gateway proves itself in its own way; nothing is believed of a route without a secret.
 """
 
 import base64
 import hmac
+import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -44,9 +45,15 @@ def genuine(route: SmsRoute, request: Received) -> bool:
         stamp = request.headers.get(b"x-timestamp", b"")
         wanted = hmac.new(route.reporting.encode(), request.raw + stamp, "sha256").hexdigest()
         return _same(request, b"x-signature", wanted)
-    user = base64.b64encode(f"{REPORT_USER}:{route.reporting}".encode()).decode()
+    return by_password(request, route.reporting)
+
+
+def by_password(request: Received, secret: str) -> bool:
+    """Whether a request carries a secret: as the password of user `muster` (Basic), or as bearer
+    token."""
+    user = base64.b64encode(f"{REPORT_USER}:{secret}".encode()).decode()
     scheme, _, given = request.headers.get(b"authorization", b"").partition(b" ")
-    wanted = user if scheme.lower() == b"basic" else route.reporting
+    wanted = user if scheme.lower() == b"basic" else secret
     return hmac.compare_digest(given.strip(), wanted.encode())
 
 
@@ -67,3 +74,16 @@ def decoded(raw: bytes) -> dict[str, Any]:
         return msgspec.json.decode(raw, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return {}
+
+
+def loose(raw: bytes) -> Any:
+    """JSON as strictly as it is written, else as anybody reads it: half a surrogate or a NaN in
+    some field is no reason to refuse a call for help. Raises DecodeError where it is none."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        strict = error
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        raise msgspec.DecodeError(str(strict)) from strict

@@ -13,6 +13,8 @@ from server.alerts.health.alarms import Alarms
 from server.alerts.health.meter import Meter
 from server.alerts.health.pulse import EVERY_S as PULSE_S
 from server.alerts.health.pulse import Pulse
+from server.checkin.satellite import understanding as satellites
+from server.checkin.satellite.store import forget as forget_places
 from server.checkin.sms.store import drop_old_codes
 from server.checkin.sms.understanding import Understanding
 from server.checkin.watches.looker import CURFEWS_S, Looker
@@ -37,8 +39,10 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     database = Database(dsn, settings.pool_size)
     await database.open()
     routes = sms_routes(settings)
-    runner = Runner(database, server.alerts.jobs.handlers(database, served(settings)))
-    texts = Understanding(database, open_vault(settings), numbers(routes))
+    vault = open_vault(settings)
+    of_alerts = server.alerts.jobs.handlers(database, served(settings))
+    runner = Runner(database, {**of_alerts, **satellites.handlers(database, vault)})
+    texts = Understanding(database, vault, numbers(routes))
     meter = Meter()
     senders = await sender.open_senders(database, settings, meter)
     pulse = Pulse(database, [s.channel for s in senders], meter)
@@ -56,6 +60,8 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
         supervisor.run(f"deliveries by {own.channel.name}", own.run())
     codes = every("drop old codes", TRIM_S, partial(drop_old_codes, database))
     supervisor.run("drop old codes", codes)
+    forget = every("forget places", TRIM_S, partial(forget_places, database))
+    supervisor.run("forget places", forget)
     supervisor.run("curfews", every("curfews", CURFEWS_S, looker.curfews))
     late = every("stop late replies", LATE_S, partial(stop_late, database))
     supervisor.run("stop late replies", late)

@@ -12,10 +12,14 @@ Reach = Literal["push", "sms", "email", "warden", "none"]
 
 
 class ReportedBy(msgspec.Struct, frozen=True):
-    """Who said it: the person, family, a warden, an operator; or a text, with its code or
-    signature (`sms`) or without (`sms_unverified`)."""
+    """Who said it: the person, family, a warden, an operator; a text, with its code or signature
+    (`sms`) or without (`sms_unverified`); her satellite messenger (`satellite`), or one that was
+    not known to be hers (`satellite_unverified`)."""
 
-    kind: Literal["self", "family", "warden", "operator", "sms", "sms_unverified"]
+    kind: Literal[
+        "self", "family", "warden", "operator", "sms", "sms_unverified", "satellite",
+        "satellite_unverified",
+    ]  # fmt: skip
     name: str | None = None
 
 

@@ -32,31 +32,24 @@ from server.people import importing, operations
 from server.texting import SmsRoute
 from server.vault import open_vault
 from tests.people.roster import write
-from tests.promises import their_watches
+from tests.promises import their_devices, their_watches
 from tests.promises.pressed import PINS, of_panics
 from tests.support.http import settings
 from tests.support.texts import App
 
 OURS, THEIRS = "OURS-", "THEIRS-"
 LEFT_OUT = {"last_seen_at"}  # the server notes it on its own, half a minute later
-NEUTRAL = {
-    "limit",
-    "status",
-    "state",
-    "category",
-    "expected",
-    "now",
-    "unverified",
-    "open",
-    "kind",
+NEUTRAL = {  # query parameters that name nothing
+    "limit", "status", "state", "category", "expected", "now", "unverified", "open", "kind",
     "reason",
-}  # query parameters that name nothing
+}  # fmt: skip
 STREAM = "GET /v1/stream"
 # Of these the name in the path is each operation's own to give: the other's would be made as ours.
 NAMING = (
     "PUT /v1/tree/nodes/{node}",
     "PUT /v1/policies/{severity}",
     "DELETE /v1/policies/{severity}",
+    "PUT /v1/satellite-devices/{imei}",
 )
 GATEWAYS = "/v1/inbound/"  # no caller of an operation: each proves itself to its own route's secret
 _PROGRESS = "SELECT FROM event WHERE kind = 'delivery'"
@@ -215,6 +208,7 @@ async def _roll_call(land: Land, database: db.Database) -> None:
     await _panics(land, runner)
     await _ways(land, database)
     await their_watches.begin(land)
+    await their_devices.begin(land, database)
     await report_safe(land, names["checkin"])
 
 
@@ -333,6 +327,7 @@ def in_path(land: Land) -> dict[str, str]:
         "roll_id": names["roll"],
         "area": f"{land.mark}N",
         "panic_id": names["panic"],
+        "imei": names["imei"],
     }
 
 
@@ -393,6 +388,7 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
         "PUT /v1/self/push": [("own", push)],
         **of_tree(own, mark),
         **their_watches.bodies(own, other),
+        **their_devices.bodies(own, other),
         **of_panics(own.names, names, mark),
         "POST /v1/sessions": [("own", {"token": mine["token"]})],
         "POST /v1/receipts": [("refused", {"items": [receipt(names["delivery"])]})],

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from server.alerts.panics import counting, pins, telling
+from server.alerts.panics import counting, heard, pins, telling
 from server.alerts.panics.press import Place, Press
 from server.alerts.panics.pressing import Caller, press
 from server.db import Database
@@ -70,4 +70,5 @@ def handlers(database: Database, served: Sequence[str]) -> dict[str, Handler]:
         telling.REALERT: own.realert,
         "panic.raise": own.raise_by_text,
         pins.SETTLE: own.pin_given,
+        **heard.handlers(database, served),
     }

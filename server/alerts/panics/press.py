@@ -1,6 +1,5 @@
 """One press as it is understood: what cannot be read is left out and named, never refused."""
 
-import json
 import math
 from collections.abc import Callable
 from datetime import datetime
@@ -12,6 +11,7 @@ import msgspec
 from server.alerts.messages import Moment
 from server.alerts.panics.messages import Battery, Latitude, Longitude, Metres, Ref
 from server.errors import Problem
+from server.gateways import loose
 from server.people.rules import storable
 from server.web import plausible
 
@@ -80,7 +80,7 @@ class _Reader:
 
 def read_press(raw: bytes) -> Press:
     """Whatever JSON there is, as a press. Raises msgspec.DecodeError where it is none."""
-    found = _decoded(raw)
+    found = loose(raw)
     if not isinstance(found, dict):
         return Press(press_id=uuid4(), ignored=("(body)",))
     fields = _Reader(found)
@@ -96,19 +96,6 @@ def read_press(raw: bytes) -> Press:
         battery=fields.take("battery", Battery),
         ignored=tuple([*fields.rest(), *inner][:MOST_IGNORED]),
     )
-
-
-def _decoded(raw: bytes) -> Any:
-    """JSON as strictly as it is written, else as anybody reads it: half a surrogate or a NaN in
-    some field is no reason to refuse a call for help."""
-    try:
-        return msgspec.json.decode(raw)
-    except msgspec.DecodeError:
-        try:
-            return json.loads(raw)
-        except ValueError:
-            pass
-        raise
 
 
 def _place(found: dict[str, Any] | None) -> tuple[Place | None, list[str]]:

@@ -103,6 +103,23 @@ FROM (
   FROM unnest($2::int[]) AS u (person_id) WHERE text_rank(u.person_id, $4::text[]) IS NOT NULL) w
 ORDER BY w.person_id
 
+-- name: press_waits
+-- Whether an SOS of a person's satellite messenger is still on its way to a panic.
+SELECT EXISTS (SELECT FROM job WHERE operation_id = current_operation()
+               AND kind = 'panic.satellite' AND payload->>'person_id' = $1::int::text)
+
+-- name: panics_of
+-- The panics of a person that began by a time and were not over a week before it, held in order.
+SELECT panic_id, event_at, ended_at, duress FROM panic
+WHERE operation_id = current_operation() AND person_id = $1 AND event_at <= $2
+  AND (ended_at IS NULL OR ended_at > $2::timestamptz - interval '7 days')
+ORDER BY panic_id FOR UPDATE
+
+-- name: known_cancels
+-- By which messages of a device the timeline says already that it took its SOS back.
+SELECT detail->>'message' AS message FROM panic_fact
+WHERE operation_id = current_operation() AND panic_id = $1 AND kind = 'cancelled_on_device'
+
 -- name: stop_telling
 -- Stops what has not been handed to a provider; what may have been is called unknown.
 UPDATE delivery

@@ -19,10 +19,12 @@ def shown_text(row: Any) -> TextIn:
     """A row of texts_in."""
     return TextIn(
         id=row["inbound_id"],
+        source=row["source"],
         route=row["route"],
         sender=row["sender"],
         recipient=row["recipient"],
         body=row["body"],
+        at=row["at"],
         received_at=row["received_at"],
         repeated=row["repeated"],
         state=row["state"],

@@ -26,7 +26,7 @@ OLDEST = timedelta(hours=72)  # a signed SAFE that was longer on its way says no
 AHEAD = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 
-State = Literal["counted", "unverified", "refused", "not_understood", "stop", "loop"]
+State = Literal["counted", "unverified", "refused", "not_understood", "stop", "loop", "noted"]
 
 
 class Help(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ async def decide(con: Any, text: Inbound, vault: Vault) -> Verdict:
             return Verdict("loop", "our own words came back")
         text = msgspec.structs.replace(text, body=own)
     if signed.looks_signed(text.body):
-        verdict = await _of_app(con, text, vault, people)
+        verdict = await of_app(con, text, vault, people)
         if verdict is not None:
             return verdict
     return await _plain(con, text, people, rules.understand(text.body))
@@ -282,7 +282,7 @@ async def _bare(con: Any, people: list[Holder], said: Understood) -> Verdict:
 # -- the app's signed form
 
 
-async def _of_app(con: Any, text: Inbound, vault: Vault, people: list[Holder]) -> Verdict | None:
+async def of_app(con: Any, text: Inbound, vault: Vault, people: list[Holder]) -> Verdict | None:
     """The verdict on a text of the app's form; None where it is none after all."""
     panic, read = signed.means_panic(text.body), signed.read(text.body)
     if read is None:

@@ -48,11 +48,11 @@ def text_of(route: SmsRoute, request: Received) -> Text | None:
 def _text(said: Mapping[str, str], *names: str) -> Text:
     sender, to, body, key, *at = (said.get(name, "") for name in names)
     return Text(
-        sender=_kept(sender, 40) or NOBODY,
-        body=_kept(body, LONGEST_BODY),
-        recipient=_kept(to, 40) or None,
-        provider_id=_kept(key, LONGEST_FIELD) or None,
-        sent_at=_kept(at[0], 40) or None if at else None,
+        sender=kept(sender, 40) or NOBODY,
+        body=kept(body, LONGEST_BODY),
+        recipient=kept(to, 40) or None,
+        provider_id=kept(key, LONGEST_FIELD) or None,
+        sent_at=kept(at[0], 40) or None if at else None,
     )
 
 
@@ -93,8 +93,8 @@ def _of_android(request: Received) -> Text | None:
     return _text(said, "from", "recipient", "message", "", "receivedAt")
 
 
-def _kept(text: str, most: int) -> str:
-    """What a record can hold of it: no NUL, no half of a surrogate pair."""
+def kept(text: str, most: int) -> str:
+    """What a record can hold of a text: no NUL, no half of a surrogate pair."""
     whole = text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
     return whole[:most]
 

@@ -12,21 +12,24 @@ from server.paging import PageQuery
 from server.people.messages import PersonName
 
 TextState = Literal[
-    "received", "counted", "unverified", "refused", "not_understood", "stop", "loop"
+    "received", "counted", "unverified", "refused", "not_understood", "stop", "loop", "noted"
 ]
-Said = Literal["safe", "need_help", "away", "panic"]
+Said = Literal["safe", "need_help", "away", "panic", "cancel", "position"]
 Outcome = Literal["helped", "false_alarm", "hoax", "passed_on"]
 
 
 class TextIn(msgspec.Struct, frozen=True):
-    """One text that came in. `person`: whom it is about, as far as it is known. `detail`: why it
-    was taken as it was. `answered`: `reply`, or `silence` to machines and after too many."""
+    """One text or satellite message that came in. `at`: when it was written, as a satellite
+    messenger says. `person`: whom it is about, as far as it is known. `detail`: why it was taken as
+    it was. `answered`: `reply`, or `silence` to machines and after too many."""
 
     id: UUID
+    source: Literal["sms", "satellite"]
     route: str
     sender: str
     recipient: str | None
     body: str
+    at: datetime | None
     received_at: datetime
     repeated: int
     state: TextState

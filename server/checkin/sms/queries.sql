@@ -196,16 +196,17 @@ DO UPDATE SET repeated = h.repeated + 1 + excluded.repeated, last_at = clock_tim
   checkin_id = coalesce(h.checkin_id, excluded.checkin_id),
   lat = CASE WHEN excluded.verified THEN coalesce(excluded.lat, h.lat) ELSE h.lat END,
   lon = CASE WHEN excluded.verified THEN coalesce(excluded.lon, h.lon) ELSE h.lon END
-RETURNING help_id
+RETURNING help_id, inbound_id
 
 -- name: raise_for_number
 -- A call for help of a number that is nobody's, or of several; a further one joins the open one.
-INSERT INTO help_call AS h (operation_id, kind, verified, sender, body, inbound_id, repeated)
-VALUES (current_operation(), $1, false, $2, $3, $4, $5)
+INSERT INTO help_call AS h (operation_id, kind, verified, sender, body, inbound_id, repeated, lat, lon)
+VALUES (current_operation(), $1, false, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (operation_id, sender) WHERE closed_at IS NULL AND person_id IS NULL
 DO UPDATE SET repeated = h.repeated + 1 + excluded.repeated, last_at = clock_timestamp(),
-  kind = CASE WHEN excluded.kind = 'panic' THEN 'panic' ELSE h.kind END
-RETURNING help_id
+  kind = CASE WHEN excluded.kind = 'panic' THEN 'panic' ELSE h.kind END,
+  lat = coalesce(excluded.lat, h.lat), lon = coalesce(excluded.lon, h.lon)
+RETURNING help_id, inbound_id
 
 -- name: replies_lately
 -- How many answers a number had in ten minutes and in a day.
@@ -235,16 +236,15 @@ UPDATE inbound_sms SET state = $2, said = $3, person_id = $4, alert_id = $5, det
 WHERE operation_id = current_operation() AND inbound_id = $1
 
 -- name: texts_in
--- Texts that came in, newest first, a page at a time: in sight are those about a person in these
--- areas; of the others only to who sees all.
-SELECT i.inbound_id, i.route, i.sender, i.recipient, i.body, i.received_at, i.repeated, i.state,
-       i.said, i.alert_id, i.detail, i.answered, i.understood_at, p.ref, p.name
-FROM inbound_sms i
+-- What came in by text and by satellite, newest first, a page at a time: in sight is what is about a
+-- person in these areas; of the rest only to who sees all. Mere positions only where asked for.
+SELECT i.inbound_id, i.source, i.route, i.sender, i.recipient, i.body, i.at, i.received_at,
+       i.repeated, i.state, i.said, i.alert_id, i.detail, i.answered, i.understood_at, p.ref, p.name
+FROM inbound_face i
 LEFT JOIN person p ON p.operation_id = i.operation_id AND p.person_id = i.person_id
-WHERE i.operation_id = current_operation()
-  AND ($1::int[] IS NULL OR p.area_id = ANY ($1))
-  AND ($2::text IS NULL OR i.state = $2)
-  AND (NOT $3::boolean OR i.state NOT IN ('counted', 'stop'))
+WHERE ($1::int[] IS NULL OR p.area_id = ANY ($1))
+  AND CASE WHEN $2::text IS NULL THEN i.said IS DISTINCT FROM 'position' ELSE i.state = $2 END
+  AND (NOT $3::boolean OR i.state NOT IN ('counted', 'stop', 'noted'))
   AND ($4::timestamptz IS NULL OR i.received_at < $4
        OR (i.received_at = $4 AND i.inbound_id > $5::uuid))
 ORDER BY i.received_at DESC, i.inbound_id LIMIT $6

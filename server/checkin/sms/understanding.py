@@ -19,10 +19,10 @@ from server import jobs, log, stream
 from server.checkin.actions import Collector
 from server.checkin.sms import replies, rules, store
 from server.checkin.sms.actions import help_draft
-from server.checkin.sms.deciding import Answer, Help, Verdict, as_recorded, decide
+from server.checkin.sms.calls import Word, raise_call, record_reports
+from server.checkin.sms.deciding import Answer, Verdict, decide
 from server.checkin.sms.store import SQL, Inbound
 from server.db import Database, retried
-from server.errors import Clash
 from server.vault import Vault
 
 LOGGER = log.get("texts")
@@ -79,7 +79,8 @@ class Understanding:
     async def understand(self, operation_id: int, text: Inbound) -> None:
         """Understands one text, to the end."""
         verdict = await self._decide(operation_id, text)
-        verdict = await self._record(operation_id, text, verdict)
+        actor = f"sms:{text.inbound_id}"
+        verdict = await record_reports(self._db, self._collector, operation_id, verdict, actor)
         await finish(self._db, operation_id, text, verdict, self._own)
 
     async def _decide(self, operation_id: int, text: Inbound) -> Verdict:
@@ -89,24 +90,6 @@ class Understanding:
                 return await decide(con, text, self._vault)
 
         return await deciding()
-
-    async def _record(self, operation_id: int, text: Inbound, verdict: Verdict) -> Verdict:
-        """Records its reports. Where an earlier try recorded them otherwise, that stands."""
-        submit = self._collector.submit
-        reports = (submit(operation_id, r) for r in verdict.records)
-        done = await asyncio.gather(*reports, return_exceptions=True)
-        failed = [e for e in done if isinstance(e, BaseException)]
-        if not failed:
-            return verdict
-        other = next((e for e in failed if not isinstance(e, Clash)), None)
-        if other is not None:
-            raise other
-        ids = [r.checkin_id for r in verdict.records]
-        actor = f"sms:{text.inbound_id}"
-        found = await self._db.fetch(operation_id, SQL.recorded_before, ids, actor)
-        if not found:  # it is another's
-            raise failed[0]
-        return as_recorded(verdict, found[0]["alert_id"], found[0]["exercise"])
 
 
 @retried
@@ -121,7 +104,7 @@ async def finish(
         repeated = await con.fetchval(SQL.lock_text, text.inbound_id)
         if repeated is None:
             return
-        help_id = await _raise(con, text, verdict, repeated) if verdict.help else None
+        help_id = await _raise(con, text, verdict, repeated)
         await _hand_on(con, operation_id, text, verdict)
         verdict = verdict if verdict.wrong is None else await _wrong(con, verdict)
         answered = await _reply(con, text, verdict, own)
@@ -132,19 +115,14 @@ async def finish(
             await stream.append(con, [help_draft(help_id)])
 
 
-async def _raise(con: Any, text: Inbound, verdict: Verdict, repeated: int) -> UUID:
-    """Raises a call for help, or joins it to the open one."""
-    call: Help = verdict.help or Help("help", False, None)
-    if call.person_id is None:
-        number = (text.sender, text.body, text.inbound_id, repeated)
-        made: UUID = await con.fetchval(SQL.raise_for_number, call.kind, *number)
-        return made
+async def _raise(con: Any, text: Inbound, verdict: Verdict, repeated: int) -> UUID | None:
+    """Raises a call for help where there is one, or joins it to the open one."""
+    if verdict.help is None:
+        return None
     report = verdict.records[0].checkin_id if verdict.records else None
-    lat, lon = call.place or (None, None)
-    person = (call.verified, text.sender, call.person_id, text.body, text.inbound_id)
-    args = (call.kind, *person, report, lat, lon, repeated)
-    made = await con.fetchval(SQL.raise_for_person, *args)
-    return made  # noqa: RET504 - typed above
+    word = Word(text.sender, text.body, text.inbound_id, report, repeated)
+    help_id, _ = await raise_call(con, verdict.help, word)
+    return help_id
 
 
 async def _hand_on(con: Any, operation_id: int, text: Inbound, verdict: Verdict) -> None:

@@ -17,9 +17,12 @@ export const TEXT_STATES: Record<TextIn['state'], () => string> = {
   not_understood: m.text_not_understood,
   stop: m.text_stop,
   loop: m.text_loop,
+  noted: m.text_noted,
 };
 
 /** What the text was read as. */
 export function saidWord(said: NonNullable<TextIn['said']>): string {
-  return said === 'panic' ? m.help_panic() : statusWord(said);
+  if (said === 'panic') return m.help_panic();
+  if (said === 'cancel') return m.said_cancel();
+  return said === 'position' ? m.said_position() : statusWord(said);
 }

@@ -1,0 +1,1 @@
+"""Satellite messengers: their messages taken, understood, handed on as panics and check-ins."""
