@@ -25,6 +25,7 @@ import server.checkin.routes
 import server.checkin.sms.board
 import server.checkin.sms.routes
 import server.checkin.watches.board
+import server.checkin.watches.hand_over.routes
 import server.checkin.watches.routes
 import server.hub
 import server.people.routes
@@ -73,6 +74,7 @@ class Api:
             *server.checkin.sms.routes.endpoints(
                 self.db, routes, settings.public_url, self.hub.wake
             ),
+            *server.checkin.watches.hand_over.routes.endpoints(self.db, self.hub.wake),
             *server.checkin.watches.routes.endpoints(self.db, self.hub.wake),
             *server.people.routes.endpoints(self.db, self.auth, settings, vault),
             *server.alerts.routes.endpoints(self.db, self.auth, settings),

@@ -15,7 +15,7 @@ from server.alerts.health.pulse import EVERY_S as PULSE_S
 from server.alerts.health.pulse import Pulse
 from server.checkin.sms.store import drop_old_codes
 from server.checkin.sms.understanding import Understanding
-from server.checkin.watches.looker import CURFEWS_S, Looker
+from server.checkin.watches.looker import CURFEWS_S, DARK_S, Looker
 from server.config import Settings
 from server.db import Database
 from server.jobs import Runner
@@ -57,6 +57,7 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     codes = every("drop old codes", TRIM_S, partial(drop_old_codes, database))
     supervisor.run("drop old codes", codes)
     supervisor.run("curfews", every("curfews", CURFEWS_S, looker.curfews))
+    supervisor.run("dark phones", every("dark phones", DARK_S, looker.dark))
     late = every("stop late replies", LATE_S, partial(stop_late, database))
     supervisor.run("stop late replies", late)
     sweeper = every("sweep alerts", sweeping.EVERY_S, partial(sweeping.sweep, database))

@@ -119,12 +119,16 @@ async def write(con: Any, watches: Sequence[Watch]) -> None:
 
 
 async def record(con: Any, turns: Sequence[tuple[Watch, Turn]], actor: str = "system") -> None:
-    """Writes what changed, and what happened; reminders of a deadline that stands no more end."""
+    """Writes what changed, and what happened; reminders of a deadline that stands no more end, and
+    so does the offer of a watch that has ended."""
     await write(con, [t.watch for was, t in turns if t.watch != was])
     await insert_facts(con, [(t.watch.watch_id, f) for _, t in turns for f in t.facts], actor)
     over = [t.watch.watch_id for was, t in turns if t.watch.ended or t.watch.round != was.round]
     if over:
         await con.execute(SQL.stop_own, over)
+    ended = [t.watch.watch_id for was, t in turns if t.watch.ended and not was.ended]
+    if ended:
+        await con.execute(SQL.end_offers, ended)
 
 
 async def tell(
@@ -151,10 +155,12 @@ async def tell(
     )
 
 
-async def tell_desk(con: Any, watch_ids: Sequence[UUID], texted: Sequence[str]) -> None:
+async def tell_desk(
+    con: Any, watch_ids: Sequence[UUID], texted: Sequence[str], about: str = words.DESK
+) -> None:
     """Queues a word to the duty desk's own channels, where there are any."""
     if watch_ids and DESK in texted:
-        await con.execute(SQL.tell_desk, watch_ids[0], f"{len(watch_ids)} {words.DESK}")
+        await con.execute(SQL.tell_desk, watch_ids[0], f"{len(watch_ids)} {about}")
 
 
 def draft(watch_ids: Iterable[UUID]) -> Draft:
