@@ -139,11 +139,30 @@ async def _say(
         if said.id is None and _says_nothing_new(watch, turn):
             await confirm(con)
             return
-        [fact] = turn.facts
-        await store.record(con, [(watch, msgspec.structs.replace(turn, facts=()))], who.actor)
-        row = (watch_id, said.id, fact.what, fact.round, fact.event_at, fact.due_at, fact.late)
-        await con.execute(SQL.insert_said, *row, who.actor, body)
+        await _put(con, watch, turn, said.id, who.actor, body)
         await stream.append(con, [store.draft([watch_id])])
+
+
+async def _put(
+    con: Any, watch: Watch, turn: Turn, word_id: UUID | None, actor: str, body: bytes
+) -> None:
+    """What somebody said of a watch that is held goes on record, and does what it means."""
+    [fact] = turn.facts
+    await store.record(con, [(watch, msgspec.structs.replace(turn, facts=()))], actor)
+    row = (watch.watch_id, word_id, fact.what, fact.round, fact.event_at, fact.due_at, fact.late)
+    await con.execute(SQL.insert_said, *row, actor, body)
+
+
+async def say_by_text(
+    con: Any, watch_id: UUID, word_id: UUID, at: datetime, actor: str, due_at: datetime | None
+) -> tuple[Watch, Watch]:
+    """A text with the watch's own code: done, or with `due_at` extended, as of `at`; the watch
+    before and after. The caller's transaction, and the caller tells viewers (`store.draft`)."""
+    watch = store.watch_of(await con.fetchrow(SQL.lock, watch_id, None, None, actor))
+    now: datetime = await con.fetchval(SQL.clock)
+    turn = rules.report(watch, at, now) if due_at is None else rules.extend(watch, due_at, at)
+    await _put(con, watch, turn, word_id, actor, digest(watch_id, due_at, at))
+    return watch, turn.watch
 
 
 def _says_nothing_new(watch: Watch, turn: Turn) -> bool:

@@ -112,12 +112,12 @@ WHERE operation_id = current_operation() AND person_id = ANY ($1::int[])
 
 -- name: tell
 -- A word about watches to some people, each with her own line: by push to every live address, and
--- by text where $6 or where there is no such address. Of one watch nobody has two of one kind
--- waiting, and who leads has none of two watches: her list shows them all.
+-- by text, in words of its own, where $7 or where there is no such address. Of one watch nobody has
+-- two of one kind waiting, and who leads has none of two watches: her list shows them all.
 INSERT INTO delivery (operation_id, delivery_id, person_id, channel, endpoint, round, lane, purpose,
                       line, watch_id, expires_at)
-SELECT current_operation(), uuidv7(), w.person_id, w.channel, w.endpoint, $4, $5, 'watch',
-       w.line, w.watch_id, clock_timestamp() + $8::interval
+SELECT current_operation(), uuidv7(), w.person_id, w.channel, w.endpoint, $5, $6, 'watch',
+       w.line, w.watch_id, clock_timestamp() + $9::interval
 FROM (
   SELECT t.*, a.kind AS channel, d.device_id::text AS endpoint
   FROM unnest($1::uuid[], $2::int[], $3::text[]) AS t (watch_id, person_id, line)
@@ -125,10 +125,10 @@ FROM (
   JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
   WHERE d.revoked_at IS NULL AND a.dead_at IS NULL
   UNION ALL
-  SELECT t.*, 'sms', text_rank(t.person_id, $7::text[])::text
-  FROM unnest($1::uuid[], $2::int[], $3::text[]) AS t (watch_id, person_id, line)
-  WHERE text_rank(t.person_id, $7::text[]) IS NOT NULL
-    AND ($6::boolean OR NOT EXISTS (
+  SELECT t.*, 'sms', text_rank(t.person_id, $8::text[])::text
+  FROM unnest($1::uuid[], $2::int[], $4::text[]) AS t (watch_id, person_id, line)
+  WHERE text_rank(t.person_id, $8::text[]) IS NOT NULL
+    AND ($7::boolean OR NOT EXISTS (
       SELECT FROM device d
       JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
       WHERE d.operation_id = current_operation() AND d.person_id = t.person_id
@@ -136,9 +136,23 @@ FROM (
 WHERE NOT EXISTS (
   SELECT FROM delivery x
   WHERE x.operation_id = current_operation() AND x.person_id = w.person_id
-    AND x.endpoint = w.endpoint AND x.purpose = 'watch' AND x.round = $4 AND x.state = 'queued'
-    AND ($4 > 1 OR x.watch_id = w.watch_id))
+    AND x.endpoint = w.endpoint AND x.purpose = 'watch' AND x.round = $5 AND x.state = 'queued'
+    AND ($5 > 1 OR x.watch_id = w.watch_id))
 ORDER BY w.person_id
+
+-- name: textable
+-- Which of these watches are of people who can be texted.
+SELECT t.watch_id FROM unnest($1::uuid[], $2::int[]) AS t (watch_id, person_id)
+WHERE text_rank(t.person_id, $3::text[]) IS NOT NULL ORDER BY 1
+
+-- name: give_codes
+-- Codes for the people of some watches who have none.
+SELECT give_watch_codes($1)
+
+-- name: codes
+-- The codes of some watches that are not locked.
+SELECT watch_id, code FROM watch_code
+WHERE operation_id = current_operation() AND watch_id = ANY ($1::uuid[]) AND locked_at IS NULL
 
 -- name: tell_desk
 -- A word to the duty desk's own channels, unless one is still on its way out.

@@ -142,17 +142,29 @@ async def tell(
     rows = await con.fetch(SQL.languages, sorted({person_id for person_id, _ in own}))
     spoken = {r["person_id"]: r["language"] for r in rows}
     told = [(line, spoken.get(line.person_id)) for line in own.values()]
+    codes = await _codes(con, own.values(), texted) if kind <= MISSED and texted else {}
     await con.execute(
         SQL.tell,
         [line.watch_id for line, _ in told],
         [line.person_id for line, _ in told],
         [words.line(line.words, language) for line, language in told],
+        [words.text(line.words, language, codes.get(line.watch_id)) for line, language in told],
         kind,
         2 if kind == REMIND else 1,
         kind != REMIND,
         list(texted),
         within,
     )
+
+
+async def _codes(con: Any, lines: Iterable[Line], texted: Sequence[str]) -> dict[UUID, str]:
+    """The codes of watches whose people can be texted, made where they have none."""
+    ids, people = zip(*((line.watch_id, line.person_id) for line in lines), strict=True)
+    named = [r[0] for r in await con.fetch(SQL.textable, list(ids), list(people), list(texted))]
+    if not named:
+        return {}
+    await con.execute(SQL.give_codes, named)
+    return {r["watch_id"]: r["code"] for r in await con.fetch(SQL.codes, named)}
 
 
 async def tell_desk(
