@@ -26,6 +26,7 @@ import server.checkin.satellite.routes
 import server.checkin.sms.board
 import server.checkin.sms.routes
 import server.checkin.watches.board
+import server.checkin.watches.hand_over.routes
 import server.checkin.watches.routes
 import server.hub
 import server.people.routes
@@ -80,6 +81,7 @@ class Api:
             *server.checkin.satellite.routes.endpoints(
                 self.db, satellite_routes(settings), settings.public_url, self.hub.wake
             ),
+            *server.checkin.watches.hand_over.routes.endpoints(self.db, self.hub.wake),
             *server.checkin.watches.routes.endpoints(self.db, self.hub.wake),
             *server.people.routes.endpoints(self.db, self.auth, settings, vault),
             *server.alerts.routes.endpoints(self.db, self.auth, settings, self.progress),

@@ -71,6 +71,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "watch.keep": _STAFF | {"warden", "device"},
     "watch.read": _ANYONE,
     "watch.steer": _STAFF,
+    "watch.locate": _STAFF,
     "watch.dark": _READERS | {"warden"},
     "curfew.read": _READERS,
     "channel.read": _READERS,

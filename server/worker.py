@@ -17,7 +17,7 @@ from server.checkin.satellite import understanding as satellites
 from server.checkin.satellite.store import forget as forget_places
 from server.checkin.sms.store import drop_old_codes
 from server.checkin.sms.understanding import Understanding
-from server.checkin.watches.looker import CURFEWS_S, Looker
+from server.checkin.watches.looker import CURFEWS_S, DARK_S, Looker
 from server.config import Settings
 from server.db import Database
 from server.jobs import Runner
@@ -63,6 +63,7 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     forget = every("forget places", TRIM_S, partial(forget_places, database))
     supervisor.run("forget places", forget)
     supervisor.run("curfews", every("curfews", CURFEWS_S, looker.curfews))
+    supervisor.run("dark phones", every("dark phones", DARK_S, looker.dark))
     late = every("stop late replies", LATE_S, partial(stop_late, database))
     supervisor.run("stop late replies", late)
     sweeper = every("sweep alerts", sweeping.EVERY_S, partial(sweeping.sweep, database))

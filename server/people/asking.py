@@ -22,6 +22,30 @@ EXERCISE = {
 SAFE = {"en": "SAFE", "fr": "SAUF", "es": "SALVO", "ar": "آمن", "ru": "БЕЗОПАСНО", "zh": "安全"}
 AWAY = {"en": "AWAY", "fr": "ABSENT", "es": "FUERA", "ar": "بعيد", "ru": "УЕХАЛ", "zh": "外出"}
 HELP = {"en": "HELP", "fr": "AIDE", "es": "AYUDA", "ar": "مساعدة", "ru": "ПОМОГИТЕ", "zh": "求助"}
+DONE = {
+    "en": "DONE",
+    "fr": "TERMINE",
+    "es": "LISTO",
+    "ar": "انتهى",
+    "ru": "ГОТОВО",
+    "zh": "完成",
+}
+EXTEND = {
+    "en": "EXTEND",
+    "fr": "PROLONGER",
+    "es": "AMPLIAR",
+    "ar": "تمديد",
+    "ru": "ПРОДЛИТЬ",
+    "zh": "延长",
+}
+ASK_WATCH = {
+    "en": "Reply {done} {code} or {extend} 60 {code}",
+    "fr": "Répondez {done} {code} ou {extend} 60 {code}",
+    "es": "Responda {done} {code} o {extend} 60 {code}",
+    "ar": "أرسل {done} {code} أو {extend} 60 {code}",
+    "ru": "Ответьте {done} {code} или {extend} 60 {code}",
+    "zh": "请回复 {done} {code} 或 {extend} 60 {code}",
+}
 ASK = {
     "en": "Reply {safe} {code} or {help} {code}",
     "fr": "Répondez {safe} {code} ou {help} {code}",
@@ -41,12 +65,18 @@ def language_of(language: str | None) -> str:
 def words_of(language: str | None) -> dict[str, str]:
     """The words to answer with, for the places of a sentence."""
     own = language_of(language)
-    return {"safe": SAFE[own], "away": AWAY[own], "help": HELP[own]}
+    of_watches = {"done": DONE[own], "extend": EXTEND[own]}
+    return {"safe": SAFE[own], "away": AWAY[own], "help": HELP[own], **of_watches}
 
 
 def ask(language: str | None, code: str) -> str:
     """The sentence that asks for an answer with a code."""
     return ASK[language_of(language)].format(code=code, **words_of(language))
+
+
+def ask_watch(language: str | None, code: str) -> str:
+    """The sentence that asks for a word about a watch with a code."""
+    return ASK_WATCH[language_of(language)].format(code=code, **words_of(language))
 
 
 def code_length(people: int) -> int:
@@ -73,7 +103,7 @@ def without_our_words(text: str) -> tuple[str, bool]:
 def _quoted() -> re.Pattern[str]:
     code = rf"[{CODE_ALPHABET}]{{{SHORTEST_CODE},{LONGEST_CODE}}}"
     forms = []
-    for language, sentence in ASK.items():
+    for language, sentence in [*ASK.items(), *ASK_WATCH.items()]:
         bare = sentence.split(" ", 1)[1]  # from the first word to answer with: verbs may be cut off
         said = bare.format(code="\x00", **words_of(language))
         forms.append(r"\s+".join(map(re.escape, said.split())).replace("\x00", code))

@@ -43,6 +43,7 @@ NEUTRAL = {  # query parameters that name nothing
     "limit", "status", "state", "category", "expected", "now", "unverified", "open", "kind",
     "reason",
 }  # fmt: skip
+ALWAYS = {"reason": "review"}  # without these a call shows nothing
 STREAM = "GET /v1/stream"
 # Of these the name in the path is each operation's own to give: the other's would be made as ours.
 NAMING = (
@@ -207,7 +208,7 @@ async def _roll_call(land: Land, database: db.Database) -> None:
     await _texts_in(land, database)
     await _panics(land, runner)
     await _ways(land, database)
-    await their_watches.begin(land)
+    await their_watches.begin(land, database)
     await their_devices.begin(land, database)
     await report_safe(land, names["checkin"])
 
@@ -452,12 +453,13 @@ def cases(document: dict[str, Any], own: Land, other: Land) -> Iterator[Case]:
             route = f"{method.upper()} {path}"
             query = [p["name"] for p in operation["parameters"] if p["in"] == "query"]
             sent = bodies.pop(route) if "requestBody" in operation else [("own", None)]
+            must = {name: value for name, value in ALWAYS.items() if name in query}
             if "{" in path and route not in NAMING:
                 there = path.format_map(in_path(other))
-                yield from (Case(route, there, "refused", body=body) for _, body in sent)
+                yield from (Case(route, there, "refused", must, body) for _, body in sent)
             here = path.format_map(in_path(own))
             if method == "get" or "requestBody" in operation or "{" not in path:
-                yield from (Case(route, here, due, body=body) for due, body in sent)
+                yield from (Case(route, here, due, must, body) for due, body in sent)
             for name in set(query) - NEUTRAL:
                 value, due = in_query(other)[name]
                 yield Case(route, here, due, {name: value})

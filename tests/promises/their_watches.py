@@ -4,20 +4,30 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from server.checkin.watches.looker import Looker
+from server.db import Database
+
 if TYPE_CHECKING:
     from tests.promises.neighbours import Land
 
 LATER = "2099-01-01T00:00:00Z"
 NEUTRAL = {  # fields of bodies that name nobody and nothing on record
-    "at", "callsigns", "contacts", "dark_after_h", "due_at", "grace_s", "interval_s", "route",
-    "vehicle", "weekdays", "window_s",
+    "at", "callsigns", "contact", "contacts", "dark_after_h", "due_at", "expect_by", "grace_s",
+    "interval_s", "route", "vehicle", "weekdays", "window_s",
 }  # fmt: skip
 
 
-async def begin(land: "Land") -> None:
-    """A watch that was extended, a curfew, a radio check, an area of risk."""
+_OVERDUE = """
+    UPDATE watch SET due_at = now() - interval '1 hour', turn_at = now() - interval '1 hour'
+    WHERE watch_id = $1
+"""
+
+
+async def begin(land: "Land", database: Database) -> None:
+    """A watch that was extended, handed over and back, missed and located; a curfew, a radio
+    check, an area of risk with somebody dark."""
     mark, names, call = land.mark, land.names, land.call
-    names |= {kind: str(uuid4()) for kind in ("watch", "word", "curfew", "roll")}
+    names |= {kind: str(uuid4()) for kind in ("watch", "word", "curfew", "roll", "offer")}
     due = {"due_at": LATER, "grace_s": 60, "note": f"{mark}watch"}
     journey = {**due, "id": names["watch"], "kind": "journey", "vehicle": f"{mark}car"}
     await call("phone", "POST", "/v1/watches", journey)
@@ -28,6 +38,18 @@ async def begin(land: "Land") -> None:
     roll = {**due, "id": names["roll"], "people": [f"{mark}P2"], "callsigns": [f"{mark}sign"]}
     await call("admin", "POST", "/v1/radio-checks", roll)
     await call("admin", "PUT", f"/v1/areas/{mark}S/risk", {"dark_after_h": 1})
+    own = f"/v1/watches/{names['watch']}"
+    for key, room in ((names["offer"], "S"), (str(uuid4()), "N")):
+        offer = {"id": key, "to_area": f"{mark}{room}", "expect_by": LATER, "note": f"{mark}over"}
+        await call("admin", "POST", f"{own}/hand-over", offer)
+        await call("admin", "POST", f"{own}/heard", {"hand_over": key, "contact": "radio"})
+    await database.fetch(land.operation_id, _OVERDUE, names["watch"])
+    looker = Looker(database, ("+254", "!"))
+    while await looker.turn():
+        pass
+    await looker.dark()
+    await database.fetch(land.operation_id, "SELECT give_watch_codes($1)", [names["watch"]])
+    await call("admin", "GET", f"{own}/position?reason=review")
 
 
 def bodies(own: "Land", other: "Land") -> dict[str, list[tuple[str, Any]]]:
@@ -44,6 +66,16 @@ def bodies(own: "Land", other: "Land") -> dict[str, list[tuple[str, Any]]]:
         ],
         "POST /v1/watches/{watch_id}/done": [("own", {"id": names["watch"]})],
         "POST /v1/watches/{watch_id}/extend": [("own", {"id": names["word"], "due_at": LATER})],
+        "POST /v1/watches/{watch_id}/hand-over": [
+            ("refused", {"id": names["offer"], "to_area": f"{mark}S", "expect_by": LATER}),
+            ("own", {**new(), "to_area": f"{own.mark}S", "expect_by": LATER}),
+        ],
+        "POST /v1/watches/{watch_id}/heard": [
+            ("refused", {"hand_over": names["offer"], "contact": "radio"}),
+            ("own", {"hand_over": own.names["offer"], "contact": "radio"}),
+        ],
+        "POST /v1/watches/{watch_id}/refuse": [("refused", {"hand_over": names["offer"]})],
+        "POST /v1/watches/{watch_id}/withdraw": [("refused", {"hand_over": names["offer"]})],
         "POST /v1/curfews": [
             ("refused", {**new(), **curfew, "area": f"{mark}N"}),
             ("own", {**curfew, "id": names["curfew"], "area": f"{own.mark}N"}),

@@ -17,7 +17,7 @@ from server.checkin.satellite.rules import Meaning
 from server.checkin.satellite.store import Holder, Message
 from server.checkin.sms import deciding, signed
 from server.checkin.sms import store as texts
-from server.checkin.sms.deciding import Help, Verdict
+from server.checkin.sms.verdicts import Help, Verdict
 from server.vault import Vault
 
 NOBODYS = "a device that nobody has"

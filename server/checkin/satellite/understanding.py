@@ -16,8 +16,8 @@ from server.checkin.satellite.actions import READ
 from server.checkin.satellite.deciding import Decided, decide
 from server.checkin.satellite.store import SQL, Holder, Later, Message
 from server.checkin.sms.actions import help_draft
-from server.checkin.sms.calls import Word, raise_call, record_reports
-from server.checkin.sms.deciding import Verdict
+from server.checkin.sms.calls import Cause, raise_call, record_reports
+from server.checkin.sms.verdicts import Verdict
 from server.db import Database, retried
 from server.errors import Unavailable
 from server.jobs import Handler, Job
@@ -175,8 +175,8 @@ async def _call(
     assert call is not None  # noqa: S101 - asked by the caller
     made = verdict.records[0].checkin_id if verdict.records else None
     body = message.body or f"SOS, message code {message.code}"
-    word = Word(message.sender, body, message.message_id, made, repeated)
-    help_id, new = await raise_call(con, call, word)
+    cause = Cause(message.sender, body, message.message_id, made, repeated)
+    help_id, new = await raise_call(con, call, cause)
     if new and call.person_id is None and call.kind == "panic":
         key = str(message.message_id)
         await jobs.enqueue(con, operation_id, PAGE_DESK, key, {}, None, 0)

@@ -7,13 +7,14 @@ from uuid import UUID
 import msgspec
 
 from server.checkin.actions import Collector
-from server.checkin.sms.deciding import Help, Verdict, as_recorded
+from server.checkin.sms.deciding import as_recorded
 from server.checkin.sms.store import SQL
+from server.checkin.sms.verdicts import Help, Verdict
 from server.db import Database
 from server.errors import Clash
 
 
-class Word(msgspec.Struct, frozen=True):
+class Cause(msgspec.Struct, frozen=True):
     """The message behind a call for help. `report`: the id of the report it made."""
 
     sender: str
@@ -42,16 +43,16 @@ async def record_reports(
     return as_recorded(verdict, found[0]["alert_id"], found[0]["exercise"])
 
 
-async def raise_call(con: Any, call: Help, word: Word) -> tuple[UUID, bool]:
+async def raise_call(con: Any, call: Help, cause: Cause) -> tuple[UUID, bool]:
     """Raises a call for help, or joins it to the open one; its id, and whether it is new."""
     lat, lon = call.place or (None, None)
-    told = (word.body, word.message_id)
+    told = (cause.body, cause.message_id)
     if call.person_id is None:
         row = await con.fetchrow(
-            SQL.raise_for_number, call.kind, word.sender, *told, word.repeated, lat, lon
+            SQL.raise_for_number, call.kind, cause.sender, *told, cause.repeated, lat, lon
         )
     else:
-        person = (call.verified, word.sender, call.person_id)
-        args = (*person, *told, word.report, lat, lon, word.repeated)
+        person = (call.verified, cause.sender, call.person_id)
+        args = (*person, *told, cause.report, lat, lon, cause.repeated)
         row = await con.fetchrow(SQL.raise_for_person, call.kind, *args)
-    return row["help_id"], row["inbound_id"] == word.message_id
+    return row["help_id"], row["inbound_id"] == cause.message_id

@@ -14,53 +14,26 @@ from cryptography.exceptions import InvalidTag
 
 from server.checkin import rules as reports
 from server.checkin.rules import Place, Report
-from server.checkin.sms import replies, rules, signed, store
+from server.checkin.sms import replies, rules, signed, store, watching
 from server.checkin.sms.rules import Understood
 from server.checkin.sms.signed import Signed
 from server.checkin.sms.store import SQL, Asked, Device, Holder, Inbound, Match
+from server.checkin.sms.verdicts import (
+    WRONG,
+    Answer,
+    Help,
+    State,
+    Verdict,
+    household,
+    language_of,
+    one,
+)
 from server.vault import Vault
 
 MOST_WRONG = 10  # wrong codes an hour, from all numbers, until no stranger's code counts any more
-WRONG = "wrong code"  # texts are counted by this detail (wrong_lately)
 OLDEST = timedelta(hours=72)  # a signed SAFE that was longer on its way says nothing of today
 AHEAD = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
-
-State = Literal["counted", "unverified", "refused", "not_understood", "stop", "loop", "noted"]
-
-
-class Help(msgspec.Struct, frozen=True):
-    """A call for help to be raised; `person_id` None: nobody knows whose."""
-
-    kind: Literal["help", "panic"]
-    verified: bool
-    person_id: int | None
-    place: tuple[float, float] | None = None
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What the sender is told. `about`: the person and alert whose code it names."""
-
-    key: replies.Key
-    language: str | None = None
-    code: str = ""
-    n: int = 0
-    drill: bool = False
-    about: tuple[UUID, int] | None = None
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """What a text is taken for. `wrong`: a wrong code, counted against this head's household."""
-
-    state: State
-    detail: str
-    said: str | None = None
-    person_id: int | None = None
-    alert_id: UUID | None = None
-    records: tuple[Report, ...] = ()
-    help: Help | None = None
-    answer: Answer | None = None
-    wrong: int | None = None
 
 
 async def decide(con: Any, text: Inbound, vault: Vault) -> Verdict:
@@ -81,15 +54,19 @@ async def decide(con: Any, text: Inbound, vault: Vault) -> Verdict:
 async def _plain(con: Any, text: Inbound, people: list[Holder], said: Understood) -> Verdict:
     """The verdict on words."""
     if said.stop:
-        key = Answer("stop", _language(people))
-        return Verdict("stop", "wants no more texts", None, _one(people), answer=key)
+        key = Answer("stop", language_of(people))
+        return Verdict("stop", "wants no more texts", None, one(people), answer=key)
     if said.status == "need_help":
         return await _help(con, text, people, said)
     if said.machine:
-        return Verdict("loop", "written by no human", said.status, _one(people))
+        return Verdict("loop", "written by no human", said.status, one(people))
+    if said.watch is not None:
+        match, why = await _match(con, text, people, said.code)
+        if said.status is None or (match is not None and match.watch_id is not None):
+            return await watching.about(con, text, people, said, match, why)
     if said.status is None:
-        answer = Answer("unclear" if people else "stranger", _language(people))
-        return Verdict("not_understood", "says nothing clear", None, _one(people), answer=answer)
+        answer = Answer("unclear" if people else "stranger", language_of(people))
+        return Verdict("not_understood", "says nothing clear", None, one(people), answer=answer)
     return await _status(con, text, people, said)
 
 
@@ -115,23 +92,6 @@ def as_recorded(verdict: Verdict, alert_id: UUID | None, exercise: bool) -> Verd
     if answer is not None and verdict.help is None:
         answer = msgspec.structs.replace(answer, drill=exercise)
     return msgspec.structs.replace(verdict, alert_id=alert_id, answer=answer)
-
-
-# -- whose number it is
-
-
-def _household(people: Sequence[Holder]) -> bool:
-    """Whether a number is one person's, or shared within one household."""
-    return len({h.head_id for h in people}) == 1
-
-
-def _one(people: Sequence[Holder]) -> int | None:
-    """The one a text without a code is about: the sponsor, else the first. None: nobody knows."""
-    return people[0].person_id if _household(people) else None
-
-
-def _language(people: Sequence[Holder]) -> str | None:
-    return people[0].language if people else None
 
 
 def record(
@@ -169,7 +129,7 @@ async def _match(
     wrong ones come: whoever guesses must not find one.
     """
     found = await store.matches(con, code) if code else []
-    head = people[0].head_id if _household(people) else None
+    head = people[0].head_id if household(people) else None
     own = next((m for m in found if m.head_id == head), None)
     if own is not None:
         return own, ""
@@ -189,14 +149,14 @@ async def _help(con: Any, text: Inbound, people: list[Holder], said: Understood)
     match, why = await _match(con, text, people, said.code)
     if match is not None and not match.locked and not said.machine:
         return _help_with_code(text, match)
-    answer = None if said.machine else Answer("help", _language(people))
+    answer = None if said.machine else Answer("help", language_of(people))
     if said.machine:
         why = "written by no human"
     elif match is not None:
         why = "the code is locked"
-    if people and not _household(people):
+    if people and not household(people):
         why = f"{why}; the number of {len(people)} people"
-    who = _one(people)
+    who = one(people)
     made = () if said.machine else _unverified(text, people)
     help_ = Help("help", False, who)
     return Verdict("unverified", why, "need_help", who, None, made, help_, answer)
@@ -204,7 +164,7 @@ async def _help(con: Any, text: Inbound, people: list[Holder], said: Understood)
 
 def _unverified(text: Inbound, people: Sequence[Holder]) -> tuple[Report, ...]:
     """The report of whose number it is; none where that is nobody, or nobody can say."""
-    if not _household(people):
+    if not household(people):
         return ()
     return (record(text, (people[0].person_id, people[0].ref), "need_help", None, False),)
 
@@ -227,9 +187,9 @@ async def _status(con: Any, text: Inbound, people: list[Holder], said: Understoo
     match, why = await _match(con, text, people, said.code)
     if match is None:
         state: State = "refused" if why == WRONG else "unverified"
-        head = people[0].head_id if why == WRONG and _household(people) else None
-        answer = Answer("wrong", _language(people))
-        return Verdict(state, why, said.status, _one(people), answer=answer, wrong=head)
+        head = people[0].head_id if why == WRONG and household(people) else None
+        answer = Answer("wrong", language_of(people))
+        return Verdict(state, why, said.status, one(people), answer=answer, wrong=head)
     about = (said.status, match.person_id, match.alert_id)
     if match.locked:
         answer = Answer("locked", match.language, drill=match.exercise)
@@ -264,13 +224,15 @@ async def _bare(con: Any, people: list[Holder], said: Understood) -> Verdict:
     if not people:
         answer = Answer("stranger")
         return Verdict("unverified", "no code, unknown number", said.status, answer=answer)
-    if not _household(people):
+    if not household(people):
         why = f"no code; the number of {len(people)} people"
-        return Verdict("unverified", why, said.status, answer=Answer("unclear", _language(people)))
+        return Verdict(
+            "unverified", why, said.status, answer=Answer("unclear", language_of(people))
+        )
     asked = await store.asked_of(con, [h.person_id for h in people])
     if not asked:
-        answer = Answer("nobody_asks", _language(people))
-        return Verdict("unverified", "no code, no alert", said.status, _one(people), answer=answer)
+        answer = Answer("nobody_asks", language_of(people))
+        return Verdict("unverified", "no code, no alert", said.status, one(people), answer=answer)
     first = asked[0]
     language = next(h.language for h in people if h.person_id == first.person_id)
     about = (first.alert_id, first.person_id)
@@ -323,15 +285,15 @@ def _doubtful(
     It is counted only where it comes from a number of her household: names are easily claimed.
     """
     if not panic:
-        return Verdict("refused", why, answer=Answer(key, _language(people)))
+        return Verdict("refused", why, answer=Answer(key, language_of(people)))
     claimed = None if device is None else device.person_id
-    who = _one(people) if claimed is None else claimed
+    who = one(people) if claimed is None else claimed
     made: tuple[Report, ...] = ()
     if device is None:
         made = _unverified(text, people)
     elif device.head_id in {h.head_id for h in people}:
         made = (record(text, (device.person_id, device.ref), "need_help", None, False),)
-    answer = Answer("help", _language(people))
+    answer = Answer("help", language_of(people))
     return Verdict("unverified", why, "panic", who, None, made, Help("panic", False, who), answer)
 
 

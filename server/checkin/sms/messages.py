@@ -14,7 +14,7 @@ from server.people.messages import PersonName
 TextState = Literal[
     "received", "counted", "unverified", "refused", "not_understood", "stop", "loop", "noted"
 ]
-Said = Literal["safe", "need_help", "away", "panic", "cancel", "position"]
+Said = Literal["safe", "need_help", "away", "panic", "cancel", "position", "done", "extend"]
 Outcome = Literal["helped", "false_alarm", "hoax", "passed_on"]
 
 
@@ -36,6 +36,7 @@ class TextIn(msgspec.Struct, frozen=True):
     said: Said | None
     person: PersonName | None
     alert_id: UUID | None
+    watch_id: UUID | None
     detail: str | None
     answered: Literal["reply", "silence"] | None
     understood_at: datetime | None

@@ -83,14 +83,24 @@ WHERE c.operation_id = current_operation() AND c.phone = $1 AND p.merged_into IS
 ORDER BY p.sponsor_id NULLS FIRST, c.rank, p.person_id
 
 -- name: codes
--- Whose code it is in which alert: running alerts first, then the newest.
-SELECT k.alert_id, k.person_id, k.locked_at IS NOT NULL AS locked, p.ref, p.language,
-       coalesce(p.sponsor_id, p.person_id) AS head_id, a.state, a.exercise
-FROM answer_code k
-JOIN person p ON p.operation_id = k.operation_id AND p.person_id = k.person_id
-JOIN alert a ON a.operation_id = k.operation_id AND a.alert_id = k.alert_id
-WHERE k.operation_id = current_operation() AND k.code = $1
-ORDER BY (a.state IN ('preparing', 'pending_release', 'open')) DESC, a.created_at DESC, a.alert_id
+-- Whose code it is, in which alert or of which watch: of what is still going first, then the newest.
+SELECT c.alert_id, c.person_id, c.locked_at IS NOT NULL AS locked, p.ref, p.language,
+       coalesce(p.sponsor_id, p.person_id) AS head_id, c.state, c.exercise, c.watch_id
+FROM (
+  SELECT k.alert_id, k.person_id, k.locked_at, a.state, a.exercise, NULL::uuid AS watch_id,
+         a.created_at
+  FROM answer_code k
+  JOIN alert a ON a.operation_id = k.operation_id AND a.alert_id = k.alert_id
+  WHERE k.operation_id = current_operation() AND k.code = $1
+  UNION ALL
+  SELECT NULL, k.person_id, k.locked_at, CASE WHEN w.ended_at IS NULL THEN 'open' ELSE 'closed' END,
+         false, k.watch_id, w.created_at
+  FROM watch_code k
+  JOIN watch w ON w.operation_id = k.operation_id AND w.watch_id = k.watch_id
+  WHERE k.operation_id = current_operation() AND k.code = $1) c
+JOIN person p ON p.operation_id = current_operation() AND p.person_id = c.person_id
+ORDER BY (c.state IN ('preparing', 'pending_release', 'open')) DESC, c.created_at DESC,
+         coalesce(c.alert_id, c.watch_id)
 
 -- name: wrong_lately
 -- How many wrong codes came in the last hour from any number, and how many more the size of the
@@ -165,6 +175,41 @@ DELETE FROM answer_code k USING alert a
 WHERE k.operation_id = current_operation() AND a.operation_id = k.operation_id
   AND a.alert_id = k.alert_id AND a.closed_at < clock_timestamp() - interval '30 days'
 
+-- name: drop_old_watch_codes
+-- Forgets the codes of watches that ended a month ago.
+DELETE FROM watch_code k USING watch w
+WHERE k.operation_id = current_operation() AND w.operation_id = k.operation_id
+  AND w.watch_id = k.watch_id AND w.ended_at < clock_timestamp() - interval '30 days'
+
+-- name: watch_of
+-- The watch of some people that a word without a code may be about: one that is overdue, else the one
+-- that is due first.
+SELECT w.watch_id, w.person_id FROM watch w
+WHERE w.operation_id = current_operation() AND w.person_id = ANY ($1::int[]) AND w.ended_at IS NULL
+ORDER BY (w.state = 'overdue') DESC, w.due_at, w.watch_id LIMIT 1
+
+-- name: zone
+-- The operation's time zone.
+SELECT timezone FROM operation WHERE operation_id = current_operation()
+
+-- name: give_watch_code
+-- The code of a watch's person, made if she has none.
+SELECT give_watch_codes(ARRAY[$1::uuid])
+
+-- name: watch_code
+-- The code of a watch's person, and whether it is locked.
+SELECT code, locked_at IS NOT NULL AS locked FROM watch_code
+WHERE operation_id = current_operation() AND watch_id = $1
+
+-- name: count_wrong_watch
+-- Counts a wrong code against the codes of its number's people's watches; the fifth locks them.
+UPDATE watch_code k SET wrong = least(k.wrong + 1, 1000)::smallint,
+       locked_at = CASE WHEN k.wrong + 1 >= $2 THEN coalesce(k.locked_at, clock_timestamp()) END
+FROM watch w
+WHERE k.operation_id = current_operation() AND k.person_id = ANY ($1::int[])
+  AND w.operation_id = k.operation_id AND w.watch_id = k.watch_id AND w.ended_at IS NULL
+RETURNING k.locked_at IS NOT NULL AS locked
+
 -- name: give_code
 -- A person's code in an alert, made if she has none; none if the alert does not hold her.
 SELECT give_codes($1, ARRAY[$2::int])
@@ -232,14 +277,14 @@ ON CONFLICT DO NOTHING
 -- name: mark_understood
 -- What a text was taken for.
 UPDATE inbound_sms SET state = $2, said = $3, person_id = $4, alert_id = $5, detail = $6,
-       answered = $7, understood_at = clock_timestamp()
+       answered = $7, watch_id = $8, understood_at = clock_timestamp()
 WHERE operation_id = current_operation() AND inbound_id = $1
 
 -- name: texts_in
 -- What came in by text and by satellite, newest first, a page at a time: in sight is what is about a
 -- person in these areas; of the rest only to who sees all. Mere positions only where asked for.
 SELECT i.inbound_id, i.source, i.route, i.sender, i.recipient, i.body, i.at, i.received_at,
-       i.repeated, i.state, i.said, i.alert_id, i.detail, i.answered, i.understood_at, p.ref, p.name
+       i.repeated, i.state, i.said, i.alert_id, i.watch_id, i.detail, i.answered, i.understood_at, p.ref, p.name
 FROM inbound_face i
 LEFT JOIN person p ON p.operation_id = i.operation_id AND p.person_id = i.person_id
 WHERE ($1::int[] IS NULL OR p.area_id = ANY ($1))

@@ -6,11 +6,12 @@ would halve the room of a text.
 
 from typing import Literal
 
-from server.people.asking import EXERCISE, ask, language_of, words_of
+from server.people.asking import EXERCISE, ask, ask_watch, language_of, words_of
 
 Key = Literal[
     "safe", "away", "help", "help_drill", "family", "family_some", "use_code", "wrong", "locked",
     "nobody_asks", "called_off", "unclear", "refused", "replayed", "stop", "stranger",
+    "watch_done", "watch_on", "watch_over", "use_watch", "how_long",
 ]  # fmt: skip
 
 LINES: dict[str, dict[str, str]] = {
@@ -76,6 +77,47 @@ LINES: dict[str, dict[str, str]] = {
         "ar": "لم يُحسب بعد.",
         "ru": "Пока не засчитано.",
         "zh": "尚未计入。",
+    },
+    "watch_done": {
+        "en": "Recorded: {done} {code}. In danger, text {help}.",
+        "fr": "Enregistré : {done} {code}. En danger, envoyez {help}.",
+        "es": "Registrado: {done} {code}. En peligro, envie {help}.",
+        "ar": "تم التسجيل: {done} {code}. عند الخطر أرسل {help}.",
+        "ru": "Записано: {done} {code}. При опасности пришлите {help}.",
+        "zh": "已记录：{done} {code}。遇险请发送 {help}。",
+    },
+    "watch_on": {
+        "en": "Recorded {code}. Check in by {until}. In danger, text {help}.",
+        "fr": "Enregistré {code}. Donnez de vos nouvelles avant {until}. En danger : {help}.",
+        "es": "Registrado {code}. Reportese antes de {until}. En peligro, envie {help}.",
+        "ar": "تم التسجيل {code}. سجّل حضورك قبل {until}. عند الخطر أرسل {help}.",
+        "ru": "Записано {code}. Отметьтесь до {until}. При опасности пришлите {help}.",
+        "zh": "已记录 {code}。请在 {until} 之前报到。遇险请发送 {help}。",
+    },
+    "watch_over": {
+        "en": "Noted. It had ended before. In danger, text {help}.",
+        "fr": "Noté. C'était déjà terminé. En danger, envoyez {help}.",
+        "es": "Anotado. Ya habia terminado. En peligro, envie {help}.",
+        "ar": "سُجّل. كان قد انتهى من قبل. عند الخطر أرسل {help}.",
+        "ru": "Записано. Это уже было завершено. При опасности пришлите {help}.",
+        "zh": "已记录。此前已结束。遇险请发送 {help}。",
+    },
+    "use_watch": {
+        "en": "Not counted yet.",
+        "fr": "Pas encore compté.",
+        "es": "Aun no se cuenta.",
+        "ar": "لم يُحسب بعد.",
+        "ru": "Пока не засчитано.",
+        "zh": "尚未计入。",
+    },
+    "how_long": {
+        "en": "Not counted: for how long? Text {extend} 60 {code} or {extend} 18:30 {code}",
+        "fr": "Pas compté : jusqu'à quand ? Envoyez {extend} 60 {code} ou {extend} 18:30 {code}",
+        "es": "No se cuenta: hasta cuando? Envie {extend} 60 {code} o {extend} 18:30 {code}",
+        "ar": "لم يُحسب: إلى متى؟ أرسل {extend} 60 {code} أو {extend} 18:30 {code}",
+        "ru": "Не засчитано: до какого времени? Пришлите {extend} 60 {code} или {extend} 18:30"
+        " {code}",
+        "zh": "未计入：到何时？请发送 {extend} 60 {code} 或 {extend} 18:30 {code}",
     },
     "wrong": {
         "en": "Not counted: this code is not known. Look at the message you had, and try again.",
@@ -156,11 +198,18 @@ LINES: dict[str, dict[str, str]] = {
 }
 
 
-def reply(key: Key, language: str | None, code: str = "", n: int = 0, drill: bool = False) -> str:
-    """One answer. `drill`: it is about an exercise, and says so."""
+def reply(
+    key: Key,
+    language: str | None,
+    code: str = "",
+    n: int = 0,
+    drill: bool = False,
+    until: str = "",
+) -> str:
+    """One answer. `drill`: it is about an exercise, and says so. `until`: a deadline."""
     own = language_of(language)
     line = LINES[key][own] if code else LINES[key][own].replace(" {code}", "")
-    line = line.format(code=code, n=n, **words_of(language))
-    if key == "use_code":
-        line = f"{line} {ask(language, code)}"
+    line = line.format(code=code, n=n, until=until, **words_of(language))
+    if key in ("use_code", "use_watch"):
+        line = f"{line} {(ask if key == 'use_code' else ask_watch)(language, code)}"
     return f"{EXERCISE[own]}: {line}" if drill else line

@@ -7,6 +7,7 @@ word for help anywhere is a call for help, whatever else the text says.
 import re
 import unicodedata
 from collections.abc import Sequence
+from datetime import time
 from typing import Literal
 
 import msgspec
@@ -15,9 +16,12 @@ from server.checkin.sms import words
 from server.people.asking import CODE_ALPHABET, LONGEST_CODE, SHORTEST_CODE, without_our_words
 
 MOST_PEOPLE = 30
+MOST_MINUTES = 1440  # a deadline is moved by a day at most
 Status = Literal["safe", "need_help", "away"]
 
 _CODE = re.compile(rf"[{CODE_ALPHABET.lower()}]{{{SHORTEST_CODE},{LONGEST_CODE}}}")
+_WALL = re.compile(r"(?<!\d)([01]?\d|2[0-3])\s?[:：h]\s?([0-5]\d)(?!\d)", re.IGNORECASE)
+_HOURS = re.compile(r"(\d+)(h|ч)")
 _ANSWERABLE = re.compile(r"\+[1-9][0-9]{7,14}")
 _CHINESE = re.compile(r"([\u3400-\u9fff]+)")
 _ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ة": "ه", "ى": "ي", "ـ": None})
@@ -28,7 +32,8 @@ class Understood(msgspec.Struct, frozen=True):
 
     status None: nothing clear. code: the answer code given, in capitals. people: how many the
     sender answers for, herself included ("SAFE 4"). stop: wants no more texts. machine: no
-    human seems to have written it (our own words come back, a notice of absence).
+    human seems to have written it (our own words come back, a notice of absence). watch: a word
+    about a timer; of extend `minutes` or `wall` say for how long, or until when.
     """
 
     status: Status | None = None
@@ -36,6 +41,9 @@ class Understood(msgspec.Struct, frozen=True):
     people: int | None = None
     stop: bool = False
     machine: bool = False
+    watch: Literal["done", "extend"] | None = None
+    minutes: int | None = None
+    wall: time | None = None
 
 
 def tidy(text: str) -> list[str]:
@@ -67,9 +75,14 @@ def understand(text: str) -> Understood:
     said = [w for w in found if not w.isdigit() and w.upper() != code]
     if len(said) == 1 and said[0] in words.STOP:
         return Understood(stop=True)
-    status = _status(said)
-    machine = (quoted and status is None) or _holds(said, words.MACHINES)
-    return Understood(status=status, code=code, people=people, machine=machine)
+    status, watch = _status(said), _watch(said)
+    machine = (quoted and status is None and watch is None) or _holds(said, words.MACHINES)
+    plain = Understood(status=status, code=code, people=people, machine=machine, watch=watch)
+    if watch != "extend":
+        return plain
+    wall = _wall(own, code)
+    minutes = None if wall else _minutes(found, said)
+    return msgspec.structs.replace(plain, wall=wall, minutes=minutes)
 
 
 def is_answerable(sender: str, own: Sequence[str]) -> bool:
@@ -97,6 +110,37 @@ def _status(said: Sequence[str]) -> Status | None:
     if safe == away:
         return None  # neither, or both at once
     return "safe" if safe else "away"
+
+
+def _watch(said: Sequence[str]) -> Literal["done", "extend"] | None:
+    """A word about a timer; never beside a call for help, a negation, or AWAY."""
+    against = words.HELP | words.AWAY
+    if _holds(said, against) or _holds(said, words.NEGATIONS, chinese=True):
+        return None
+    done, extend = _holds(said, words.DONE), _holds(said, words.EXTEND)
+    if done == extend:
+        return None
+    return "done" if done else "extend"
+
+
+def _wall(text: str, code: str | None) -> time | None:
+    """A wall time that stands in a text beside its code."""
+    plain = "".join(str(unicodedata.digit(c)) if c.isdecimal() else c for c in text)
+    rest = plain if code is None else re.sub(rf"\b{code}\b", " ", plain, flags=re.IGNORECASE)
+    found = _WALL.search(rest)
+    return None if found is None else time(int(found[1]), int(found[2]))
+
+
+def _minutes(found: Sequence[str], said: Sequence[str]) -> int | None:
+    """How many minutes: the one number of a text, or as many hours. None: not clear."""
+    numbers = [int(w) for w in found if w.isdigit() and len(w) < 5]
+    hours = [int(m[1]) for w in said if (m := _HOURS.fullmatch(w)) and len(m[1]) < 5]
+    if len(numbers) + len(hours) != 1:
+        return None
+    many = numbers[0] if numbers else 0
+    by_hour = bool(hours) or _holds(said, words.HOURS)
+    minutes = (hours[0] if hours else many) * (60 if by_hour else 1)
+    return minutes if 0 < minutes <= MOST_MINUTES else None
 
 
 def _holds(said: Sequence[str], phrases: frozenset[str], *, chinese: bool = False) -> bool:

@@ -36,9 +36,9 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class Match(msgspec.Struct, frozen=True):
-    """Whose code it is, in which alert."""
+    """Whose code it is, in which alert, or of which watch."""
 
-    alert_id: UUID
+    alert_id: UUID | None
     person_id: int
     locked: bool
     ref: str
@@ -46,10 +46,11 @@ class Match(msgspec.Struct, frozen=True):
     head_id: int
     state: str
     exercise: bool
+    watch_id: UUID | None = None
 
     @property
     def live(self) -> bool:
-        """Whether its alert is still going."""
+        """Whether its alert, or its watch, is still going."""
         return self.state in ("preparing", "pending_release", "open")
 
 
@@ -81,7 +82,7 @@ async def holders(con: Any, number: str) -> list[Holder]:
 
 
 async def matches(con: Any, code: str) -> list[Match]:
-    """Whose code it is: running alerts first, then the newest."""
+    """Whose code it is: of what is still going first, then the newest."""
     return [Match(*r) for r in await con.fetch(SQL.codes, code)]
 
 
@@ -97,13 +98,21 @@ async def device(con: Any, id5: str) -> Device | None:
 
 
 async def drop_old_codes(db: Database) -> None:
-    """Housekeeping: forgets the codes of alerts that ended a month ago."""
+    """Housekeeping: forgets the codes of alerts and watches that ended a month ago."""
     for operation_id in await db.operations():
         await db.fetch(operation_id, SQL.drop_old_codes)
+        await db.fetch(operation_id, SQL.drop_old_watch_codes)
 
 
 async def code_for(con: Any, alert_id: UUID, person_id: int) -> tuple[str, bool] | None:
     """A person's code in an alert and whether it is locked; made if she has none yet."""
     await con.execute(SQL.give_code, alert_id, person_id)
     row = await con.fetchrow(SQL.code_of, alert_id, person_id)
+    return None if row is None else (row["code"], row["locked"])
+
+
+async def code_of_watch(con: Any, watch_id: UUID) -> tuple[str, bool] | None:
+    """The code of a watch's person and whether it is locked; made if she has none yet."""
+    await con.execute(SQL.give_watch_code, watch_id)
+    row = await con.fetchrow(SQL.watch_code, watch_id)
     return None if row is None else (row["code"], row["locked"])

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -19,9 +20,13 @@ from server import jobs, log, stream
 from server.checkin.actions import Collector
 from server.checkin.sms import replies, rules, store
 from server.checkin.sms.actions import help_draft
-from server.checkin.sms.calls import Word, raise_call, record_reports
-from server.checkin.sms.deciding import Answer, Verdict, decide
+from server.checkin.sms.calls import Cause, raise_call, record_reports
+from server.checkin.sms.deciding import decide
 from server.checkin.sms.store import SQL, Inbound
+from server.checkin.sms.verdicts import Answer, Help, Verdict, Word
+from server.checkin.sms.watching import shown
+from server.checkin.watches import actions as watches
+from server.checkin.watches.store import draft as watch_draft
 from server.db import Database, retried
 from server.vault import Vault
 
@@ -96,7 +101,8 @@ class Understanding:
 async def finish(
     db: Database, operation_id: int, text: Inbound, verdict: Verdict, own: Sequence[str]
 ) -> None:
-    """One transaction: the call for help, the wrong code, the reply, the text's state, the event.
+    """One transaction: the call for help, the word about a watch, the wrong code, the reply, the
+    text's state, the events.
 
     Nothing happens where another worker was first.
     """
@@ -104,24 +110,45 @@ async def finish(
         repeated = await con.fetchval(SQL.lock_text, text.inbound_id)
         if repeated is None:
             return
-        help_id = await _raise(con, text, verdict, repeated)
+        drafts = []
+        if verdict.help is not None:
+            drafts.append(help_draft(await _raise(con, text, verdict, verdict.help, repeated)))
         await _hand_on(con, operation_id, text, verdict)
+        if verdict.word is not None:
+            drafts.append(watch_draft([verdict.word.watch_id]))
+            verdict = await _say(con, text, verdict, verdict.word)
         verdict = verdict if verdict.wrong is None else await _wrong(con, verdict)
         answered = await _reply(con, text, verdict, own)
         about = (verdict.said, verdict.person_id, verdict.alert_id, verdict.detail)
         state = "reply" if answered else "silence"
-        await con.execute(SQL.mark_understood, text.inbound_id, verdict.state, *about, state)
-        if help_id is not None:
-            await stream.append(con, [help_draft(help_id)])
+        watch_id = None if verdict.word is None else verdict.word.watch_id
+        row = (text.inbound_id, verdict.state, *about, state, watch_id)
+        await con.execute(SQL.mark_understood, *row)
+        if drafts:
+            await stream.append(con, drafts)
 
 
-async def _raise(con: Any, text: Inbound, verdict: Verdict, repeated: int) -> UUID | None:
-    """Raises a call for help where there is one, or joins it to the open one."""
-    if verdict.help is None:
-        return None
+async def _say(con: Any, text: Inbound, verdict: Verdict, word: Word) -> Verdict:
+    """Says it of the watch, once, as of when the text came; the answer names what stands now."""
+    key, at = uuid5(text.inbound_id, "watch"), text.received_at
+    actor = f"sms:{text.inbound_id}"
+    was, now_is = await watches.say_by_text(con, word.watch_id, key, at, actor, word.due_at)
+    answer = verdict.answer or Answer("watch_done")
+    if was.ended:
+        answer = msgspec.structs.replace(answer, key="watch_over", code="")
+    elif not now_is.ended:
+        zone = ZoneInfo(await con.fetchval(SQL.zone))
+        answer = msgspec.structs.replace(
+            answer, key="watch_on", until=shown(now_is.due_at, zone, at)
+        )
+    return msgspec.structs.replace(verdict, answer=answer)
+
+
+async def _raise(con: Any, text: Inbound, verdict: Verdict, call: Help, repeated: int) -> UUID:
+    """Raises a call for help, or joins it to the open one."""
     report = verdict.records[0].checkin_id if verdict.records else None
-    word = Word(text.sender, text.body, text.inbound_id, report, repeated)
-    help_id, _ = await raise_call(con, verdict.help, word)
+    cause = Cause(text.sender, text.body, text.inbound_id, report, repeated)
+    help_id, _ = await raise_call(con, call, cause)
     return help_id
 
 
@@ -143,13 +170,15 @@ async def _hand_on(con: Any, operation_id: int, text: Inbound, verdict: Verdict)
 
 
 async def _wrong(con: Any, verdict: Verdict) -> Verdict:
-    """Counts a wrong code against the household whose number it is; the fifth locks theirs."""
+    """Counts a wrong code against the household whose number it is, in alerts and of watches; the
+    fifth locks theirs."""
     people = [r["person_id"] for r in await con.fetch(SQL.family, verdict.wrong)]
     asked = await store.asked_of(con, people)
     for a in sorted(asked, key=lambda a: (a.alert_id, a.person_id)):
         await con.execute(SQL.give_code, a.alert_id, a.person_id)
     alerts = sorted({a.alert_id for a in asked})
     rows = await con.fetch(SQL.count_wrong, alerts, people, WRONG_LOCKS) if asked else []
+    rows += await con.fetch(SQL.count_wrong_watch, people, WRONG_LOCKS)
     if not any(r["locked"] for r in rows):
         return verdict
     locked = msgspec.structs.replace(verdict.answer or Answer("locked"), key="locked")
@@ -167,9 +196,10 @@ async def _reply(con: Any, text: Inbound, verdict: Verdict, own: Sequence[str]) 
         return False
     if verdict.state == "stop" and await con.fetchval(SQL.stopped_before, text.sender):
         return False
-    if answer.about is not None:
+    if answer.about is not None or answer.watch_id is not None:
         answer = await _with_code(con, answer)
-    line = replies.reply(answer.key, answer.language, answer.code, answer.n, answer.drill)
+    said = (answer.key, answer.language, answer.code, answer.n, answer.drill, answer.until)
+    line = replies.reply(*said)
     lane = HELP_LANE if verdict.help is not None else LANE
     key = uuid5(text.inbound_id, "reply")
     await con.execute(SQL.insert_reply, key, verdict.person_id, text.sender, lane, line)
@@ -179,6 +209,8 @@ async def _reply(con: Any, text: Inbound, verdict: Verdict, own: Sequence[str]) 
 async def _with_code(con: Any, answer: Answer) -> Answer:
     """The answer with the code it tells."""
     found = await store.code_for(con, *answer.about) if answer.about else None
+    if answer.watch_id is not None:
+        found = await store.code_of_watch(con, answer.watch_id)
     if found is None:
         return msgspec.structs.replace(answer, key="unclear")
     code, locked = found

@@ -28,6 +28,18 @@ AWAY = frozenset({
     "уехал", "уехала", "в отъезде",
     "离开", "外出", "不在",
 })  # fmt: skip
+DONE = frozenset({
+    "done", "termine", "terminee", "fini", "listo", "lista", "terminado", "terminada",
+    "انتهي", "انتهيت", "готово", "完成",
+})  # fmt: skip
+EXTEND = frozenset({
+    "extend", "prolonger", "prolongez", "prolonge", "ampliar", "amplie", "prolongar",
+    "تمديد", "продлить", "продлите", "延长",
+})  # fmt: skip
+HOURS = frozenset({
+    "h", "hour", "hours", "hr", "hrs", "heure", "heures", "hora", "horas",
+    "ساعه", "ساعات", "ساعتين", "ч", "час", "часа", "часов", "小时",
+})  # fmt: skip
 NEGATIONS = frozenset({
     "not", "no", "never", "isnt", "isn", "arent", "aren", "dont", "don", "cannot", "cant", "unsafe",
     "non", "pas", "ne", "ni", "jamais",

@@ -25,7 +25,18 @@ from server.people import store as people
 from server.web import plausible
 
 NO_WATCH = "There is no such watch among those you may see."
+_OTHERS = (
+    "Another radio room answers for this watch. Tell that room, or wait until it is heard here."
+)
 _REUSED = "This id was used for another request. Make a new id."
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A watch whose row is held, and the area whose radio room answers for it; None: the whole
+    operation's desk."""
+
+    watch: Watch
+    room_id: int | None
 
 
 def digest(*said: Any) -> bytes:
@@ -113,24 +124,45 @@ async def _say(
     due_at = said.due_at if isinstance(said, ExtendIn) else None
     body = digest(type(said).__name__, due_at, said.at)
     async with db.transaction(who.operation_id, lane="report") as con:
-        watch = await _held(con, who, scope, watch_id)
+        held = await hold(con, who, scope, watch_id)
         known = None if said.id is None else await con.fetchrow(SQL.said, said.id)
         if known is not None:
             if (known["watch_id"], known["body_sha256"]) != (watch_id, body):
                 raise reused()
             await confirm(con)
             return
+        must_answer(scope, held.room_id)
+        watch = held.watch
         now: datetime = await con.fetchval(SQL.clock)
         event_at = now if said.at is None else corrected(said.at, said.sent_at, now)
         turn = means(watch, event_at, now)
         if said.id is None and _says_nothing_new(watch, turn):
             await confirm(con)
             return
-        [fact] = turn.facts
-        await store.record(con, [(watch, msgspec.structs.replace(turn, facts=()))], who.actor)
-        row = (watch_id, said.id, fact.what, fact.round, fact.event_at, fact.due_at, fact.late)
-        await con.execute(SQL.insert_said, *row, who.actor, body)
+        await _put(con, watch, turn, said.id, who.actor, body)
         await stream.append(con, [store.draft([watch_id])])
+
+
+async def _put(
+    con: Any, watch: Watch, turn: Turn, word_id: UUID | None, actor: str, body: bytes
+) -> None:
+    """What somebody said of a watch that is held goes on record, and does what it means."""
+    [fact] = turn.facts
+    await store.record(con, [(watch, msgspec.structs.replace(turn, facts=()))], actor)
+    row = (watch.watch_id, word_id, fact.what, fact.round, fact.event_at, fact.due_at, fact.late)
+    await con.execute(SQL.insert_said, *row, actor, body)
+
+
+async def say_by_text(
+    con: Any, watch_id: UUID, word_id: UUID, at: datetime, actor: str, due_at: datetime | None
+) -> tuple[Watch, Watch]:
+    """A text with the watch's own code: done, or with `due_at` extended, as of `at`; the watch
+    before and after. The caller's transaction, and the caller tells viewers (`store.draft`)."""
+    watch = store.watch_of(await con.fetchrow(SQL.lock, watch_id, None, None, actor))
+    now: datetime = await con.fetchval(SQL.clock)
+    turn = rules.report(watch, at, now) if due_at is None else rules.extend(watch, due_at, at)
+    await _put(con, watch, turn, word_id, actor, digest(watch_id, due_at, at))
+    return watch, turn.watch
 
 
 def _says_nothing_new(watch: Watch, turn: Turn) -> bool:
@@ -141,18 +173,28 @@ def _says_nothing_new(watch: Watch, turn: Turn) -> bool:
     )
 
 
-async def _held(con: Any, who: Principal, scope: Scope, watch_id: UUID) -> Watch:
+async def hold(con: Any, who: Principal, scope: Scope, watch_id: UUID) -> Held:
+    """A watch in sight, held to the commit. Raises NotFound."""
     row = await con.fetchrow(SQL.lock, watch_id, *store.seen(who, scope))
     if row is None:
         raise NotFound(NO_WATCH)
-    return store.watch_of(row)
+    return Held(store.watch_of(row), row["room_id"])
+
+
+def must_answer(scope: Scope, room_id: int | None) -> None:
+    """An operator of an area speaks for her own radio room alone; people speak for themselves, a
+    desk of the whole operation for every room. Raises Clash."""
+    if scope.areas is not None and room_id not in scope.areas:
+        raise Clash(_OTHERS, code="other_room")
 
 
 @retried
 async def cancel(db: Database, who: Principal, scope: Scope, watch_id: UUID) -> None:
     """The desk ends a watch; of one that has ended nothing changes. Raises NotFound."""
     async with db.transaction(who.operation_id) as con:
-        watch = await _held(con, who, scope, watch_id)
+        held = await hold(con, who, scope, watch_id)
+        must_answer(scope, held.room_id)
+        watch = held.watch
         turn = rules.cancel(watch, await con.fetchval(SQL.clock))
         if not turn.facts:
             await confirm(con)

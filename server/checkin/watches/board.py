@@ -7,10 +7,12 @@ from uuid import UUID
 import msgspec
 
 from server.auth import Scope
+from server.checkin.watches.dark.store import SQL as DARK
 from server.checkin.watches.messages import (
     CurfewOut,
     DarkPerson,
     FactOut,
+    HandOverOut,
     LastHeard,
     RollName,
     WatchOut,
@@ -45,15 +47,23 @@ _SAME = (
     "curfew_id",
     "roll_id",
     "created_at",
+    "room",
 )
+_TOLD = ("hand_over_id", "to_area", "contact", "note", "reason")
 
 
 def shown(row: Any, *, last: bool) -> WatchOut:
     """A row of watches. `last`: with what is last known of its person."""
     known = LastHeard(row["heard_s"], row["position_s"], row["battery"]) if last else None
     same = {name: row[name] for name in _SAME}
+    face = row["hand_over"]
     return WatchOut(
-        id=row["watch_id"], person=_person(row), created_by=row["maker"], last=known, **same
+        id=row["watch_id"],
+        person=_person(row),
+        created_by=row["maker"],
+        hand_over=None if face is None else msgspec.json.decode(face, type=HandOverOut),
+        last=known,
+        **same,
     )
 
 
@@ -68,6 +78,7 @@ def shown_fact(row: Any) -> FactOut:
         late=row["late"],
         round=row["round"],
         by=row["who"],
+        **{name: row[name] for name in _TOLD},
     )
 
 
@@ -81,6 +92,7 @@ def shown_curfew(row: Any) -> CurfewOut:
         window_s=row["window_s"],
         grace_s=row["grace_s"],
         note=row["note"],
+        dark_after_h=row["dark_after_h"],
         created_at=row["created_at"],
         created_by=row["maker"],
         ended_at=row["ended_at"],
@@ -108,6 +120,9 @@ def shown_dark(row: Any) -> DarkPerson:
         heard_at=row["heard_at"],
         age_s=row["heard_s"],
         battery=row["battery"],
+        raised_at=row["raised_at"],
+        ended_at=row["ended_at"],
+        heard=row["heard"],
     )
 
 
@@ -136,9 +151,29 @@ class Faces:
     async def _watches(
         self, operation_id: int, scope: Scope, events: list[Event]
     ) -> dict[str, Any] | None:
-        """{watches: [WATCH..]} as they stand, of the people this scope sees."""
-        ids = {UUID(w) for e in events for w in e.data["watches"]}
-        areas = scope.area_list()
-        rows = await some(self._db, operation_id, (areas, scope.people_list(), ""), sorted(ids))
-        watches = [msgspec.to_builtins(shown(r, last=True)) for r in rows]
-        return {"watches": watches} if watches else None
+        """{watches: [WATCH..], gone?: [ID..], dark?: [DARK..]} as they stand, of what this scope
+        sees. `gone`: what was offered to its rooms and is theirs to see no more."""
+        ids = sorted({UUID(w) for e in events for w in e.data.get("watches", ())})
+        areas, people = scope.area_list(), scope.people_list()
+        rows = await some(self._db, operation_id, (areas, people, ""), ids) if ids else []
+        left = sorted(set(ids) - {r["watch_id"] for r in rows})
+        alarms = sorted({UUID(a) for e in events for a in e.data.get("dark", ())})
+        args = (DARK.alarms, alarms, areas, people)
+        found = {
+            "gone": await self._gone(operation_id, left, areas),
+            "dark": [shown_dark(r) for r in await self._db.fetch(operation_id, *args)]
+            if alarms
+            else [],
+        }
+        more = {name: msgspec.to_builtins(value) for name, value in found.items() if value}
+        if not rows and not more:
+            return None
+        return {"watches": [msgspec.to_builtins(shown(r, last=True)) for r in rows], **more}
+
+    async def _gone(
+        self, operation_id: int, ids: Sequence[UUID], areas: list[int] | None
+    ) -> list[str]:
+        if not ids or areas is None:
+            return []
+        rows = await self._db.fetch(operation_id, SQL.gone, ids, areas)
+        return [str(r["watch_id"]) for r in rows]

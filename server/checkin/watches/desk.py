@@ -34,7 +34,8 @@ async def set_curfew(db: Database, who: Principal, scope: Scope, wish: CurfewIn)
         now: datetime = await con.fetchval(SQL.clock)
         last_day = rules.last_day_before(wall, zone, now)
         row = (wish.id, area_id, wall, weekdays, wish.window_s, wish.grace_s, wish.note)
-        if await con.fetchval(SQL.insert_curfew, *row, last_day, body, who.actor) is not None:
+        more = (wish.dark_after_h, last_day, body, who.actor)
+        if await con.fetchval(SQL.insert_curfew, *row, *more) is not None:
             await people.audit(con, who.actor, "curfew.set", str(wish.id), area=wish.area)
             return True
         known = await con.fetchrow(SQL.curfews, None, wish.id)

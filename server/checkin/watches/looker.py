@@ -16,6 +16,8 @@ import msgspec
 
 from server import log, stream
 from server.checkin.watches import rules, store, words
+from server.checkin.watches.dark import looker as sifting
+from server.checkin.watches.hand_over import looker as offers
 from server.checkin.watches.rules import Turn, Watch
 from server.checkin.watches.store import SQL, Line, New
 from server.db import Database, retried
@@ -23,6 +25,7 @@ from server.db import Database, retried
 LOGGER = log.get("watches")
 BATCH = 500
 CURFEWS_S = 15.0
+DARK_S = 30.0
 
 Taken = tuple[Watch, Turn]
 
@@ -35,16 +38,32 @@ class Looker:
         self._texted = texted
 
     async def turn(self) -> bool:
-        """One batch of each operation that has something due. True if there may be more."""
+        """One batch of each operation that has watches or hand-overs due. True if there may be
+        more."""
         async with self._db.connection() as con:
             due = [r[0] for r in await con.fetch(SQL.operations_due)]
+            offering = await offers.due(con)
         sizes: list[int] = []
 
         async def one(operation_id: int) -> None:
             sizes.append(await look(self._db, operation_id, self._texted))
 
+        async def offered(operation_id: int) -> None:
+            await offers.look(self._db, operation_id, self._texted)
+
         await _each(due, one)
+        await _each(offering, offered)
         return BATCH in sizes
+
+    async def dark(self) -> None:
+        """Raises an alarm for each person that is dark, and ends those that are over."""
+        async with self._db.connection() as con:
+            risky = await sifting.risky(con)
+
+        async def one(operation_id: int) -> None:
+            await sifting.sift(self._db, operation_id)
+
+        await _each(risky, one)
 
     async def curfews(self) -> None:
         """Makes the watches of the curfews that begin to count."""

@@ -24,12 +24,23 @@ What = Literal[
     "extended",
     "cancelled",
     "superseded",
+    "offered",
+    "heard",
+    "refused",
+    "withdrawn",
+    "unheard",
+    "unheard_desk",
+    "position_read",
 ]
+HandOverState = Literal["offered", "heard", "refused", "withdrawn", "ended"]
+Way = Literal["radio", "phone", "text", "satellite", "sight"]
 Ref = Annotated[str, Meta(min_length=1, max_length=100)]
 Grace = Annotated[int, Meta(ge=0, le=86_400)]
 Note = Annotated[str, Meta(max_length=500)]
 Contact = Annotated[str, Meta(min_length=1, max_length=60)]
 Flag = Literal["true", "false"]
+Hours = Annotated[int, Meta(ge=1, le=720)]
+Reason = Literal["respond", "verify", "hand_over", "review"]
 
 
 class WatchIn(msgspec.Struct, frozen=True):
@@ -76,10 +87,32 @@ class LastHeard(msgspec.Struct, frozen=True):
     battery: int | None
 
 
+class HandOverOut(msgspec.Struct, frozen=True):
+    """A convoy's hand-over from one radio room to the next; null in place of an area: the whole
+    operation's desk. `state` ended: the watch did first. `unheard_at`: since when both rooms are
+    alarmed that the next has not heard it. `heard_at`: when contact was made, by corrected time."""
+
+    id: UUID
+    from_area: str | None
+    to_area: str | None
+    state: HandOverState
+    expect_by: datetime
+    unheard_at: datetime | None
+    note: str | None
+    contact: Way | None
+    remark: str | None
+    heard_at: datetime | None
+    settled_at: datetime | None
+    settled_by: str | None
+    created_at: datetime
+    created_by: str | None
+
+
 class WatchOut(msgspec.Struct, frozen=True):
     """A watch. `round` counts its deadlines. `step`: how far up the deadline that was missed was
     told: 1 the person and her warden, 2 the node above, 3 the duty desk. `late`: some deadline of
-    it was missed."""
+    it was missed. `room`: the area whose radio room answers for it, null the whole operation's
+    desk. `hand_over`: the newest one."""
 
     id: UUID
     kind: Kind
@@ -105,13 +138,17 @@ class WatchOut(msgspec.Struct, frozen=True):
     roll_id: UUID | None
     created_at: datetime
     created_by: str | None
+    room: str | None
+    hand_over: HandOverOut | None
     last: LastHeard | None
 
 
 class FactOut(msgspec.Struct, frozen=True):
     """One thing that happened to a watch. `at`: when it came on record; `event_at`: when it was
     said, by corrected time; `due_at`: the deadline it set, or missed. `superseded`: it came after
-    newer word, and moved nothing. `by` null: the clock."""
+    newer word, and moved nothing. `by` null: the clock. Of a hand-over `to_area` is the next room's
+    (null: the whole operation's), `contact` how it heard the convoy; of a reading of a position
+    `reason` says why."""
 
     id: UUID
     what: What
@@ -121,6 +158,11 @@ class FactOut(msgspec.Struct, frozen=True):
     late: bool
     round: int
     by: str | None
+    hand_over_id: UUID | None = None
+    to_area: str | None = None
+    contact: Way | None = None
+    note: str | None = None
+    reason: str | None = None
 
 
 class WatchDetail(msgspec.Struct, frozen=True):
@@ -140,7 +182,8 @@ class WatchQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class CurfewIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """By when an area's people must have reported: `at` as HH:MM by the operation's clocks, on
-    `weekdays` (1 Monday .. 7 Sunday). A report counts from `window_s` before."""
+    `weekdays` (1 Monday .. 7 Sunday). A report counts from `window_s` before. With `dark_after_h`
+    the area is one of risk as long as the curfew is in force."""
 
     id: UUID
     area: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -149,6 +192,7 @@ class CurfewIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weekdays: Annotated[list[Annotated[int, Meta(ge=1, le=7)]], Meta(min_length=1, max_length=7)]
     window_s: Annotated[int, Meta(ge=60, le=43_200)] = 7200
     note: Note | None = None
+    dark_after_h: Hours | None = None
 
 
 class CurfewOut(msgspec.Struct, frozen=True):
@@ -161,6 +205,7 @@ class CurfewOut(msgspec.Struct, frozen=True):
     window_s: int
     grace_s: int
     note: str | None
+    dark_after_h: int | None
     created_at: datetime
     created_by: str | None
     ended_at: datetime | None
@@ -214,7 +259,7 @@ class RadioCheckOut(msgspec.Struct, frozen=True):
 class RiskIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """After how many hours without a word the people of an area are listed; null: no risk."""
 
-    dark_after_h: Annotated[int, Meta(ge=1, le=720)] | None
+    dark_after_h: Hours | None
 
 
 class RiskOut(msgspec.Struct, frozen=True):
@@ -234,7 +279,8 @@ class Risks(msgspec.Struct, frozen=True):
 
 class DarkPerson(msgspec.Struct, frozen=True):
     """Somebody in an area of risk of whom nothing was heard for `dark_after_h` hours.
-    `heard_at` null: never."""
+    `heard_at` null: never. `raised_at`: since when that is an alarm, null for some seconds.
+    `ended_at`: the alarm is over; `heard` false: not because she was heard of."""
 
     person: PersonName
     area: str
@@ -242,3 +288,29 @@ class DarkPerson(msgspec.Struct, frozen=True):
     heard_at: datetime | None
     age_s: float | None
     battery: int | None
+    raised_at: datetime | None = None
+    ended_at: datetime | None = None
+    heard: bool | None = None
+
+
+class PositionQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a position is looked at; without it none is shown."""
+
+    reason: Reason | None = None
+
+
+class WatchPlace(msgspec.Struct, frozen=True):
+    """Where somebody was: degrees north and east, metres of accuracy, when, and how old that is."""
+
+    lat: float
+    lon: float
+    accuracy: float | None
+    event_at: datetime
+    age_s: float
+
+
+class WatchPosition(msgspec.Struct, frozen=True):
+    """The last known position of a watch's person; null where none is known."""
+
+    watch_id: UUID
+    position: WatchPlace | None

@@ -51,13 +51,19 @@ RETURNING watch_id
 SELECT body_sha256 FROM watch WHERE operation_id = current_operation() AND watch_id = $1
 
 -- name: lock
--- One watch in sight, held to the commit. $2 areas, $3 people, $4 who made it.
+-- One watch in sight, held to the commit, with the room that answers for it. $2 areas: whose
+-- people's it is, and of rooms it ever was offered to or had it. $3 people, $4 who made it.
 SELECT w.watch_id, w.kind, w.person_id, w.counts_from, w.due_at, w.grace_s, w.interval_s, w.state,
-       w.round, w.step, w.turn_at, w.said_at, w.reminded_at, w.overdue_at, w.late, w.ended_at
+       w.round, w.step, w.turn_at, w.said_at, w.reminded_at, w.overdue_at, w.late, w.ended_at,
+       CASE WHEN w.room_set THEN w.room_id ELSE coalesce(p.area_id, w.area_id) END
+         AS room_id
 FROM watch w
 LEFT JOIN person p ON p.operation_id = w.operation_id AND p.person_id = w.person_id
 WHERE w.operation_id = current_operation() AND w.watch_id = $1
-  AND ($2::int[] IS NULL OR coalesce(p.area_id, w.area_id) = ANY ($2))
+  AND ($2::int[] IS NULL OR coalesce(p.area_id, w.area_id) = ANY ($2) OR EXISTS (
+        SELECT FROM watch_hand_over h
+        WHERE h.operation_id = w.operation_id AND h.watch_id = w.watch_id
+          AND (h.from_area_id = ANY ($2) OR h.to_area_id = ANY ($2))))
   AND ($3::int[] IS NULL OR w.person_id = ANY ($3) OR w.created_by = $4)
 FOR UPDATE OF w
 
@@ -106,12 +112,12 @@ WHERE operation_id = current_operation() AND person_id = ANY ($1::int[])
 
 -- name: tell
 -- A word about watches to some people, each with her own line: by push to every live address, and
--- by text where $6 or where there is no such address. Of one watch nobody has two of one kind
--- waiting, and who leads has none of two watches: her list shows them all.
+-- by text, in words of its own, where $7 or where there is no such address. Of one watch nobody has
+-- two of one kind waiting, and who leads has none of two watches: her list shows them all.
 INSERT INTO delivery (operation_id, delivery_id, person_id, channel, endpoint, round, lane, purpose,
                       line, watch_id, expires_at)
-SELECT current_operation(), uuidv7(), w.person_id, w.channel, w.endpoint, $4, $5, 'watch',
-       w.line, w.watch_id, clock_timestamp() + $8::interval
+SELECT current_operation(), uuidv7(), w.person_id, w.channel, w.endpoint, $5, $6, 'watch',
+       w.line, w.watch_id, clock_timestamp() + $9::interval
 FROM (
   SELECT t.*, a.kind AS channel, d.device_id::text AS endpoint
   FROM unnest($1::uuid[], $2::int[], $3::text[]) AS t (watch_id, person_id, line)
@@ -119,10 +125,10 @@ FROM (
   JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
   WHERE d.revoked_at IS NULL AND a.dead_at IS NULL
   UNION ALL
-  SELECT t.*, 'sms', text_rank(t.person_id, $7::text[])::text
-  FROM unnest($1::uuid[], $2::int[], $3::text[]) AS t (watch_id, person_id, line)
-  WHERE text_rank(t.person_id, $7::text[]) IS NOT NULL
-    AND ($6::boolean OR NOT EXISTS (
+  SELECT t.*, 'sms', text_rank(t.person_id, $8::text[])::text
+  FROM unnest($1::uuid[], $2::int[], $4::text[]) AS t (watch_id, person_id, line)
+  WHERE text_rank(t.person_id, $8::text[]) IS NOT NULL
+    AND ($7::boolean OR NOT EXISTS (
       SELECT FROM device d
       JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
       WHERE d.operation_id = current_operation() AND d.person_id = t.person_id
@@ -130,9 +136,23 @@ FROM (
 WHERE NOT EXISTS (
   SELECT FROM delivery x
   WHERE x.operation_id = current_operation() AND x.person_id = w.person_id
-    AND x.endpoint = w.endpoint AND x.purpose = 'watch' AND x.round = $4 AND x.state = 'queued'
-    AND ($4 > 1 OR x.watch_id = w.watch_id))
+    AND x.endpoint = w.endpoint AND x.purpose = 'watch' AND x.round = $5 AND x.state = 'queued'
+    AND ($5 > 1 OR x.watch_id = w.watch_id))
 ORDER BY w.person_id
+
+-- name: textable
+-- Which of these watches are of people who can be texted.
+SELECT t.watch_id FROM unnest($1::uuid[], $2::int[]) AS t (watch_id, person_id)
+WHERE text_rank(t.person_id, $3::text[]) IS NOT NULL ORDER BY 1
+
+-- name: give_codes
+-- Codes for the people of some watches who have none.
+SELECT give_watch_codes($1)
+
+-- name: codes
+-- The codes of some watches that are not locked.
+SELECT watch_id, code FROM watch_code
+WHERE operation_id = current_operation() AND watch_id = ANY ($1::uuid[]) AND locked_at IS NULL
 
 -- name: tell_desk
 -- A word to the duty desk's own channels, unless one is still on its way out.
@@ -154,21 +174,41 @@ WHERE operation_id = current_operation() AND watch_id = ANY ($1::uuid[]) AND rou
   AND channel <> 'duty' AND state = 'queued'
 
 -- name: watches
--- Watches in sight by their deadline, a page at a time. $1 areas, $2 people, $3 who asks, $4 state,
--- $5 kind, $6 only what has not ended or only what has, $7 and $8 after which.
-SELECT w.*, p.ref, p.name, a.code AS area, actor_name(w.created_by) AS maker,
+-- Watches in sight by their deadline, a page at a time. $1 areas: whose people's they are, whose room
+-- holds one, is offered it or had it. $2 people, $3 who asks, $4 state, $5 kind, $6 only what has not
+-- ended or only what has, $7 and $8 after which.
+SELECT w.*, p.ref, p.name, a.code AS area, actor_name(w.created_by) AS maker, o.code AS room,
+       s.face AS hand_over,
        extract(epoch FROM clock_timestamp() - l.heard_at)::float8 AS heard_s, l.battery,
-       extract(epoch FROM clock_timestamp() - o.event_at)::float8 AS position_s
+       extract(epoch FROM clock_timestamp() - q.event_at)::float8 AS position_s
 FROM watch w
 LEFT JOIN person p ON p.operation_id = w.operation_id AND p.person_id = w.person_id
 LEFT JOIN area a ON a.operation_id = w.operation_id AND a.area_id = coalesce(p.area_id, w.area_id)
+LEFT JOIN area o ON o.operation_id = w.operation_id AND o.area_id =
+  CASE WHEN w.room_set THEN w.room_id ELSE coalesce(p.area_id, w.area_id) END
+LEFT JOIN LATERAL (
+  SELECT json_build_object(
+    'id', h.hand_over_id, 'from_area', f.code, 'to_area', t.code, 'state', h.state,
+    'expect_by', h.expect_by, 'unheard_at', h.unheard_at, 'note', h.note, 'contact', h.contact,
+    'remark', h.remark, 'heard_at', h.event_at, 'settled_at', h.settled_at,
+    'settled_by', actor_name(h.settled_by), 'created_at', h.created_at,
+    'created_by', actor_name(h.created_by))::text AS face
+  FROM watch_hand_over h
+  LEFT JOIN area f ON f.operation_id = h.operation_id AND f.area_id = h.from_area_id
+  LEFT JOIN area t ON t.operation_id = h.operation_id AND t.area_id = h.to_area_id
+  WHERE h.operation_id = w.operation_id AND h.watch_id = w.watch_id
+  ORDER BY h.created_at DESC LIMIT 1) s ON true
 LEFT JOIN LATERAL (
   SELECT c.event_at AS heard_at, c.battery FROM checkin c
   WHERE c.operation_id = w.operation_id AND c.person_id = w.person_id AND NOT c.exercise
   ORDER BY c.event_at DESC LIMIT 1) l ON true
-LEFT JOIN position o ON o.operation_id = w.operation_id AND o.person_id = w.person_id
+LEFT JOIN position q ON q.operation_id = w.operation_id AND q.person_id = w.person_id
 WHERE w.operation_id = current_operation()
-  AND ($1::int[] IS NULL OR coalesce(p.area_id, w.area_id) = ANY ($1))
+  AND ($1::int[] IS NULL OR coalesce(p.area_id, w.area_id) = ANY ($1) OR EXISTS (
+        SELECT FROM watch_hand_over h
+        WHERE h.operation_id = w.operation_id AND h.watch_id = w.watch_id
+          AND h.state IN ('offered', 'heard')
+          AND (h.from_area_id = ANY ($1) OR h.to_area_id = ANY ($1))))
   AND ($2::int[] IS NULL OR w.person_id = ANY ($2) OR w.created_by = $3)
   AND ($4::text IS NULL OR w.state = $4) AND ($5::text IS NULL OR w.kind = $5)
   AND ($6::boolean IS NULL OR (w.ended_at IS NULL) = $6)
@@ -176,11 +216,31 @@ WHERE w.operation_id = current_operation()
   AND ($10::uuid[] IS NULL OR w.watch_id = ANY ($10))
 ORDER BY w.due_at, w.watch_id LIMIT $9
 
+-- name: gone
+-- Which of these watches were offered to rooms of these areas, and are theirs to see no more.
+SELECT DISTINCT h.watch_id FROM watch_hand_over h
+WHERE h.operation_id = current_operation() AND h.watch_id = ANY ($1::uuid[])
+  AND h.to_area_id = ANY ($2::int[]) AND h.state NOT IN ('offered', 'heard')
+ORDER BY 1
+
+-- name: end_offers
+-- Offers of watches that have ended: there is nothing to hand over any more.
+UPDATE watch_hand_over SET state = 'ended', turn_at = NULL, settled_at = clock_timestamp()
+WHERE operation_id = current_operation() AND watch_id = ANY ($1::uuid[]) AND state = 'offered'
+
 -- name: facts
--- What happened to a watch, in order.
-SELECT f.fact_id, f.what, f.at, f.event_at, f.due_at, f.late, f.round, actor_name(f.actor) AS who
+-- What happened to a watch, in order; who read its person's position only where $2.
+SELECT f.fact_id, f.what, f.at, f.event_at, f.due_at, f.late, f.round, actor_name(f.actor) AS who,
+       f.hand_over_id, a.code AS to_area, h.contact, f.reason,
+       CASE f.what WHEN 'offered' THEN h.note WHEN 'heard' THEN h.remark
+                   WHEN 'refused' THEN h.remark WHEN 'withdrawn' THEN h.remark END AS note
 FROM watch_fact f
-WHERE f.operation_id = current_operation() AND f.watch_id = $1 ORDER BY f.at, f.fact_id
+LEFT JOIN watch_hand_over h
+  ON h.operation_id = f.operation_id AND h.hand_over_id = f.hand_over_id
+LEFT JOIN area a ON a.operation_id = h.operation_id AND a.area_id = h.to_area_id
+WHERE f.operation_id = current_operation() AND f.watch_id = $1
+  AND ($2::boolean OR f.what <> 'position_read')
+ORDER BY f.at, f.fact_id
 
 -- name: zone
 -- The operation's time zone.
@@ -189,14 +249,14 @@ SELECT timezone FROM operation WHERE operation_id = current_operation()
 -- name: insert_curfew
 -- A new curfew; nothing for an id that is used.
 INSERT INTO curfew (operation_id, curfew_id, area_id, wall, weekdays, window_s, grace_s, note,
-                    last_day, body_sha256, created_by)
-VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                    dark_after_h, last_day, body_sha256, created_by)
+VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT DO NOTHING RETURNING curfew_id
 
 -- name: curfews
 -- Curfews in sight that have not ended; with $2 that one, ended or not.
 SELECT c.curfew_id, a.code AS area, c.wall, c.weekdays, c.window_s, c.grace_s, c.note,
-       c.created_at, actor_name(c.created_by) AS maker, c.ended_at, c.body_sha256
+       c.dark_after_h, c.created_at, actor_name(c.created_by) AS maker, c.ended_at, c.body_sha256
 FROM curfew c JOIN area a ON a.operation_id = c.operation_id AND a.area_id = c.area_id
 WHERE c.operation_id = current_operation() AND ($1::int[] IS NULL OR c.area_id = ANY ($1))
   AND CASE WHEN $2::uuid IS NULL THEN c.ended_at IS NULL ELSE c.curfew_id = $2 END
@@ -276,34 +336,24 @@ FROM area_risk r JOIN area a ON a.operation_id = r.operation_id AND a.area_id = 
 WHERE r.operation_id = current_operation() AND ($1::int[] IS NULL OR r.area_id = ANY ($1))
 ORDER BY a.code
 
--- name: dark
--- Who is expected in an area of risk and was not heard of for the hours set for it, the nearest
--- area's hours first. Heard of: a report by anybody in her name, her phone's last call.
-WITH risky AS MATERIALIZED (
-  SELECT b.area_id, min(r.dark_after_h) AS hours FROM area_risk r
-  CROSS JOIN LATERAL area_and_below(r.area_id) AS b (area_id)
-  WHERE r.operation_id = current_operation() GROUP BY 1),
-here AS MATERIALIZED (
-  SELECT p.person_id, p.ref, p.name, coalesce(e.area_id, p.area_id) AS area_id
-  FROM person p LEFT JOIN expected_now() e ON e.person_id = p.person_id
-  WHERE p.operation_id = current_operation() AND p.merged_into IS NULL AND p.category <> 'family'
-    AND (e.person_id IS NULL OR e.area_id IS NOT NULL))
-SELECT h.ref, h.name, a.code AS area, r.hours, l.heard_at,
-       extract(epoch FROM clock_timestamp() - l.heard_at)::float8 AS heard_s, l.battery
-FROM here h JOIN risky r ON r.area_id = h.area_id
-JOIN area a ON a.operation_id = current_operation() AND a.area_id = h.area_id
-CROSS JOIN LATERAL (
-  SELECT greatest(c.event_at, (
-    SELECT max(k.last_seen_at) FROM device d
-    JOIN credential k ON k.operation_id = d.operation_id AND k.device_id = d.device_id
-    WHERE d.operation_id = current_operation() AND d.person_id = h.person_id)) AS heard_at,
-    c.battery
-  FROM (SELECT 1) AS one LEFT JOIN LATERAL (
-    SELECT c.event_at, c.battery FROM checkin c
-    WHERE c.operation_id = current_operation() AND c.person_id = h.person_id
-    ORDER BY c.event_at DESC LIMIT 1) c ON true) l
-WHERE (l.heard_at IS NULL OR l.heard_at <= clock_timestamp() - make_interval(hours => r.hours))
-  AND ($1::int[] IS NULL OR h.area_id = ANY ($1))
-  AND ($2::int[] IS NULL OR h.person_id = ANY ($2))
-  AND ($3::text IS NULL OR h.ref > $3)
-ORDER BY h.ref LIMIT $4
+-- name: locate
+-- The last known position of a watch's person, where the watch is overdue or she is dark. $2 areas.
+SELECT w.state = 'overdue' OR EXISTS (
+         SELECT FROM dark_alarm l WHERE l.operation_id = w.operation_id
+           AND l.person_id = w.person_id AND l.ended_at IS NULL) AS due,
+       w.round, q.lat, q.lon, q.accuracy_m, q.event_at,
+       extract(epoch FROM clock_timestamp() - q.event_at)::float8 AS age_s
+FROM watch w
+LEFT JOIN person p ON p.operation_id = w.operation_id AND p.person_id = w.person_id
+LEFT JOIN position q ON q.operation_id = w.operation_id AND q.person_id = w.person_id
+WHERE w.operation_id = current_operation() AND w.watch_id = $1
+  AND ($2::int[] IS NULL OR coalesce(p.area_id, w.area_id) = ANY ($2) OR EXISTS (
+        SELECT FROM watch_hand_over h
+        WHERE h.operation_id = w.operation_id AND h.watch_id = w.watch_id
+          AND (h.to_area_id = ANY ($2) AND h.state = 'offered'
+               OR w.room_set AND w.room_id = ANY ($2))))
+
+-- name: note_reading
+-- Somebody is shown a position, and why.
+INSERT INTO watch_fact (operation_id, watch_id, what, round, actor, reason)
+VALUES (current_operation(), $1, 'position_read', $2, $3, $4)

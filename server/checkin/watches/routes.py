@@ -5,16 +5,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from server.auth import Scope
-from server.checkin.watches import actions, desk, store
+from server.checkin.watches import actions, desk, locating, reading, store
 from server.checkin.watches.board import (
     shown,
     shown_curfew,
     shown_dark,
     shown_fact,
     shown_name,
-    some,
 )
+from server.checkin.watches.dark.store import SQL as DARK
 from server.checkin.watches.messages import (
     CurfewIn,
     CurfewOut,
@@ -23,6 +22,7 @@ from server.checkin.watches.messages import (
     DoneIn,
     ExtendIn,
     HeardIn,
+    PositionQuery,
     RadioCheckIn,
     RadioCheckOut,
     RiskIn,
@@ -31,16 +31,18 @@ from server.checkin.watches.messages import (
     WatchDetail,
     WatchIn,
     WatchOut,
+    WatchPosition,
     WatchQuery,
 )
 from server.checkin.watches.store import SQL
 from server.db import Database
-from server.errors import Forbidden, NotFound, refuse_field
+from server.errors import NotFound, refuse_field
 from server.paging import Page, PageQuery, page
 from server.people.reporters import resolve_reporter
 from server.people.rules import storable
 from server.web import Call, Endpoint, Reply
 
+READERS = ("admin", "operator", "auditor")  # who is shown who read a position
 WITHIN_S = 4.7  # promise 2: whoever cannot be recorded is told so within 5 s
 
 
@@ -60,7 +62,7 @@ class Watches:
         person_id, _ = await resolve_reporter(self._db, call.auth, call.me, call.body.for_)
         made = await actions.begin(self._db, call.me, call.body, person_id)
         self._wake(call.me.operation_id)
-        return Reply(201 if made else 200, await self._one(call, call.body.id))
+        return Reply(201 if made else 200, await reading.one(self._db, call, call.body.id))
 
     async def done(self, call: Call) -> Reply:
         """It went well."""
@@ -72,20 +74,20 @@ class Watches:
 
     async def _said(self, call: Call, verb: Any) -> Reply:
         watch_id = call.uuid("watch_id")
-        await verb(self._db, call.me, await self._scope(call), watch_id, call.body)
+        await verb(self._db, call.me, await reading.scope(call), watch_id, call.body)
         self._wake(call.me.operation_id)
-        return Reply(200, await self._one(call, watch_id))
+        return Reply(200, await reading.one(self._db, call, watch_id))
 
     async def cancel(self, call: Call) -> Reply:
         """The desk ends it."""
         watch_id = call.uuid("watch_id")
-        await actions.cancel(self._db, call.me, await self._scope(call), watch_id)
+        await actions.cancel(self._db, call.me, await reading.scope(call), watch_id)
         self._wake(call.me.operation_id)
-        return Reply(200, await self._one(call, watch_id))
+        return Reply(200, await reading.one(self._db, call, watch_id))
 
     async def listed(self, call: Call) -> Reply:
         """Watches in sight by deadline."""
-        query, scope = call.query, await self._scope(call)
+        query, scope = call.query, await reading.scope(call)
         still = None if query.open is None else query.open == "true"
         sight = store.seen(call.me, scope)
         after = query.after(datetime, UUID)
@@ -93,7 +95,7 @@ class Watches:
             *(call.me.operation_id, SQL.watches, *sight, query.state, query.kind, still),
             *(*after, query.limit + 1, None),
         )
-        last = self._knows_last(call, scope)
+        last = reading.knows_last(call, scope)
         key = ("due_at", "watch_id")
         item: Callable[[Any], WatchOut] = lambda r: shown(r, last=last)  # noqa: E731
         return Reply(200, page("/v1/watches", query, rows, lambda r: [r[k] for k in key], item))
@@ -101,31 +103,18 @@ class Watches:
     async def one(self, call: Call) -> Reply:
         """A watch with its timeline."""
         watch_id = call.uuid("watch_id")
-        watch = await self._one(call, watch_id)
-        rows = await self._db.fetch(call.me.operation_id, SQL.facts, watch_id)
+        watch = await reading.one(self._db, call, watch_id)
+        readers = call.me.role in READERS
+        rows = await self._db.fetch(call.me.operation_id, SQL.facts, watch_id, readers)
         return Reply(200, WatchDetail(watch, [shown_fact(r) for r in rows]))
 
-    async def _one(self, call: Call, watch_id: UUID) -> WatchOut:
-        scope = await self._scope(call)
-        sight = store.seen(call.me, scope)
-        rows = await some(self._db, call.me.operation_id, sight, [watch_id])
-        if not rows:
-            raise NotFound(actions.NO_WATCH)
-        return shown(rows[0], last=self._knows_last(call, scope))
-
-    async def _scope(self, call: Call) -> Scope:
-        """The caller's sight; of a phone whose person is no warden, what is hers."""
-        try:
-            return await call.auth.scope(call.me)
-        except Forbidden:
-            if call.me.kind != "device":
-                raise
-            return Scope(nodes=(), people=frozenset())
-
-    @staticmethod
-    def _knows_last(call: Call, scope: Scope) -> bool:
-        """Desks and wardens see what is last known; a plain phone need not be told of itself."""
-        return call.me.kind != "device" or bool(scope.nodes)
+    async def position(self, call: Call) -> Reply:
+        """Where a watch's person was last known to be, for a reason."""
+        watch_id, why, sees = call.uuid("watch_id"), call.query.reason, await reading.scope(call)
+        if why is None:
+            raise refuse_field("reason", "Say why: respond, verify, hand_over or review.")
+        found = await locating.locate(self._db, call.me, sees, watch_id, why)
+        return Reply(200, found)
 
     async def set_curfew(self, call: Call) -> Reply:
         """A curfew for an area."""
@@ -204,7 +193,7 @@ class Watches:
         if after is not None and not storable(after):
             raise refuse_field("cursor", "Take the cursor from `next`, or leave it out.")
         args = (areas, people, after, call.query.limit + 1)
-        rows = await self._db.fetch(call.me.operation_id, SQL.dark, *args)
+        rows = await self._db.fetch(call.me.operation_id, DARK.people, *args)
         found = page("/v1/watches/dark", call.query, rows, lambda r: [r["ref"]], shown_dark)
         return Reply(200, found)
 
@@ -212,22 +201,12 @@ class Watches:
 def endpoints(database: Database, wake: Callable[[int], None]) -> list[Endpoint]:
     """The calls of this room."""
     room = Watches(database, wake)
-    return [*_of_watches(room), *_of_desks(room), *_of_risk(room)]
+    return [*_of_watches(room), *_of_words(room), *_of_desks(room), *_of_risk(room)]
 
 
 def _of_watches(room: Watches) -> list[Endpoint]:
     own = "/v1/watches/{watch_id}"
     return [
-        Endpoint(
-            "POST",
-            "/v1/watches",
-            room.begin,
-            "Begin a watch: its timer runs here while the phone is dark",
-            "watch.keep",
-            {201: WatchOut, 200: WatchOut},
-            body=WatchIn,
-            within_s=WITHIN_S,
-        ),
         Endpoint(
             "GET",
             "/v1/watches",
@@ -239,6 +218,40 @@ def _of_watches(room: Watches) -> list[Endpoint]:
         ),
         Endpoint(
             "GET", own, room.one, "A watch with its timeline", "watch.read", {200: WatchDetail}
+        ),
+        Endpoint(
+            "GET",
+            f"{own}/position",
+            room.position,
+            "Where the person was last known to be, once overdue or dark; each reading is noted",
+            "watch.locate",
+            {200: WatchPosition},
+            query=PositionQuery,
+        ),
+        Endpoint(
+            "GET",
+            "/v1/watches/dark",
+            room.dark,
+            "Who is in an area of risk and was not heard of for the hours set for it",
+            "watch.dark",
+            {200: Page[DarkPerson]},
+            query=DarkQuery,
+        ),
+    ]
+
+
+def _of_words(room: Watches) -> list[Endpoint]:
+    own = "/v1/watches/{watch_id}"
+    return [
+        Endpoint(
+            "POST",
+            "/v1/watches",
+            room.begin,
+            "Begin a watch: its timer runs here while the phone is dark",
+            "watch.keep",
+            {201: WatchOut, 200: WatchOut},
+            body=WatchIn,
+            within_s=WITHIN_S,
         ),
         Endpoint(
             "POST",
@@ -262,15 +275,6 @@ def _of_watches(room: Watches) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", f"{own}/cancel", room.cancel, "End a watch", "watch.steer", {200: WatchOut}
-        ),
-        Endpoint(
-            "GET",
-            "/v1/watches/dark",
-            room.dark,
-            "Who is in an area of risk and was not heard of for the hours set for it",
-            "watch.dark",
-            {200: Page[DarkPerson]},
-            query=DarkQuery,
         ),
     ]
 

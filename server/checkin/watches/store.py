@@ -119,12 +119,16 @@ async def write(con: Any, watches: Sequence[Watch]) -> None:
 
 
 async def record(con: Any, turns: Sequence[tuple[Watch, Turn]], actor: str = "system") -> None:
-    """Writes what changed, and what happened; reminders of a deadline that stands no more end."""
+    """Writes what changed, and what happened; reminders of a deadline that stands no more end, and
+    so does the offer of a watch that has ended."""
     await write(con, [t.watch for was, t in turns if t.watch != was])
     await insert_facts(con, [(t.watch.watch_id, f) for _, t in turns for f in t.facts], actor)
     over = [t.watch.watch_id for was, t in turns if t.watch.ended or t.watch.round != was.round]
     if over:
         await con.execute(SQL.stop_own, over)
+    ended = [t.watch.watch_id for was, t in turns if t.watch.ended and not was.ended]
+    if ended:
+        await con.execute(SQL.end_offers, ended)
 
 
 async def tell(
@@ -138,11 +142,13 @@ async def tell(
     rows = await con.fetch(SQL.languages, sorted({person_id for person_id, _ in own}))
     spoken = {r["person_id"]: r["language"] for r in rows}
     told = [(line, spoken.get(line.person_id)) for line in own.values()]
+    codes = await _codes(con, own.values(), texted) if kind <= MISSED and texted else {}
     await con.execute(
         SQL.tell,
         [line.watch_id for line, _ in told],
         [line.person_id for line, _ in told],
         [words.line(line.words, language) for line, language in told],
+        [words.text(line.words, language, codes.get(line.watch_id)) for line, language in told],
         kind,
         2 if kind == REMIND else 1,
         kind != REMIND,
@@ -151,10 +157,22 @@ async def tell(
     )
 
 
-async def tell_desk(con: Any, watch_ids: Sequence[UUID], texted: Sequence[str]) -> None:
+async def _codes(con: Any, lines: Iterable[Line], texted: Sequence[str]) -> dict[UUID, str]:
+    """The codes of watches whose people can be texted, made where they have none."""
+    ids, people = zip(*((line.watch_id, line.person_id) for line in lines), strict=True)
+    named = [r[0] for r in await con.fetch(SQL.textable, list(ids), list(people), list(texted))]
+    if not named:
+        return {}
+    await con.execute(SQL.give_codes, named)
+    return {r["watch_id"]: r["code"] for r in await con.fetch(SQL.codes, named)}
+
+
+async def tell_desk(
+    con: Any, watch_ids: Sequence[UUID], texted: Sequence[str], about: str = words.DESK
+) -> None:
     """Queues a word to the duty desk's own channels, where there are any."""
     if watch_ids and DESK in texted:
-        await con.execute(SQL.tell_desk, watch_ids[0], f"{len(watch_ids)} {words.DESK}")
+        await con.execute(SQL.tell_desk, watch_ids[0], f"{len(watch_ids)} {about}")
 
 
 def draft(watch_ids: Iterable[UUID]) -> Draft:

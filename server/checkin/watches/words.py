@@ -1,6 +1,6 @@
 """What is sent about watches, in six languages: no name, no place, no kind of watch."""
 
-from server.people.asking import language_of
+from server.people.asking import ask_watch, language_of
 
 # For each occasion the line of a push, and the words of a text.
 REMIND = {
@@ -30,8 +30,15 @@ LEAD = {
     "zh": "您负责的人员中有人未报到。请打开应用，或致电无线电室。",
 }
 DESK = "watches are overdue that nobody has answered for. Look at the desk."
+UNHEARD = "convoys were handed over and not heard in time. Look at the desk."
 
 
 def line(words: dict[str, str], language: str | None) -> str:
     """The words in a person's language, else in English."""
     return words[language_of(language)]
+
+
+def text(words: dict[str, str], language: str | None, code: str | None) -> str:
+    """The words of a text, with what to answer where there is a code."""
+    own = line(words, language)
+    return own if code is None else f"{own} {ask_watch(language, code)}"
