@@ -15,7 +15,6 @@ import apprise
 from apprise.utils.parse import parse_urls
 
 from server.alerts.channels import (
-    Health,
     Outcome,
     Push,
     accepted,
@@ -24,7 +23,7 @@ from server.alerts.channels import (
     transient,
     unknown,
 )
-from server.alerts.channels.pacing import Circuit, health_of
+from server.alerts.channels.pacing import Circuit, Guarded
 from server.alerts.channels.wording import desk
 
 REQUEST_S = 12.0  # apprise itself waits 4 s for a connection and 4 s for an answer
@@ -35,7 +34,7 @@ for _name in ("apprise", "urllib3.connectionpool"):
     logging.getLogger(_name).disabled = True
 
 
-class DutyChannel:
+class DutyChannel(Guarded):
     """Tells every address of the settings. Taken by one of them is taken."""
 
     name = "duty"
@@ -54,22 +53,7 @@ class DutyChannel:
         if not self._ways:
             raise ValueError("MUSTER_DUTY_URLS holds no address that apprise knows")
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="duty")
-        self._circuit = Circuit(time.monotonic, FAILURES)
-
-    def held_s(self) -> float:
-        """Seconds for which all of them are left alone."""
-        return self._circuit.wait_s()
-
-    def wait_s(self) -> float:
-        """As above; while they are on trial one message passes."""
-        wait = self._circuit.wait_s()
-        if wait == 0:
-            self._circuit.used()
-        return wait
-
-    def health(self) -> dict[str, Health]:
-        """What holds it back, if anything does."""
-        return {"": health_of(self._circuit)}
+        super().__init__(Circuit(time.monotonic, FAILURES))
 
     async def close(self) -> None:
         """Takes no more; what a thread is at ends by its own deadline."""

@@ -18,7 +18,6 @@ from aiosmtplib import SMTPException, SMTPResponseException
 
 from server import log
 from server.alerts.channels import (
-    Health,
     Outcome,
     Push,
     accepted,
@@ -28,7 +27,7 @@ from server.alerts.channels import (
     transient,
     unknown,
 )
-from server.alerts.channels.pacing import Circuit, health_of
+from server.alerts.channels.pacing import Circuit, Guarded
 from server.alerts.channels.wording import letter
 from server.mailing import Relay, is_address
 
@@ -42,31 +41,16 @@ _DEAD = re.compile(r"\b5\.1\.[0-9]+\b")  # RFC 3463: the address itself
 _QUEUED_AS = re.compile(r"\b(?:queued as|id=?)\s*([A-Za-z0-9._-]{4,60})\b", re.IGNORECASE)
 
 
-class EmailChannel:
+class EmailChannel(Guarded):
     """Sends e-mail. One instance a process: it holds the connections and the relay's health."""
 
     name = "email"
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
-        self._circuit = Circuit(time.monotonic, FAILURES)
+        super().__init__(Circuit(time.monotonic, FAILURES))
         self._room = asyncio.Semaphore(CONNECTIONS)
         self._kept: list[tuple[aiosmtplib.SMTP, float]] = []
-
-    def held_s(self) -> float:
-        """Seconds for which the relay is left alone."""
-        return self._circuit.wait_s()
-
-    def wait_s(self) -> float:
-        """As above; while it is on trial one message passes."""
-        wait = self._circuit.wait_s()
-        if wait == 0:
-            self._circuit.used()
-        return wait
-
-    def health(self) -> dict[str, Health]:
-        """What holds it back, if anything does."""
-        return {"": health_of(self._circuit)}
 
     async def close(self) -> None:
         """Closes the connections."""

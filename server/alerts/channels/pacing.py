@@ -179,3 +179,25 @@ def health_of(circuit: Circuit, gate: Gate | None = None, bucket: Bucket | None 
         if wait > 0:
             return Health(wait, why, circuit.in_row, per_s)
     return Health(failures=circuit.in_row, per_s=per_s)
+
+
+class Guarded:
+    """What a channel tells its sender that nothing but its circuit holds back."""
+
+    def __init__(self, circuit: Circuit) -> None:
+        self._circuit = circuit
+
+    def held_s(self) -> float:
+        """Seconds for which it is left alone."""
+        return self._circuit.wait_s()
+
+    def wait_s(self) -> float:
+        """As above; while it is on trial one message passes."""
+        wait = self._circuit.wait_s()
+        if wait == 0:
+            self._circuit.used()
+        return wait
+
+    def health(self) -> dict[str, Health]:
+        """What holds it back, if anything does."""
+        return {"": health_of(self._circuit)}
