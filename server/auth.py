@@ -63,6 +63,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "panic.read": _READERS | {"warden"},
     "panic.steer": _STAFF,
     "panic.export": _STAFF,
+    "panic.settings.read": _READERS,
+    "panic.settings.write": frozenset({"admin"}),
     "pin.reset": _STAFF,
     "help.read": _READERS,
     "help.close": _STAFF,

@@ -229,6 +229,17 @@ class SelfPanic(msgspec.Struct, frozen=True):
     covert: bool
 
 
+class NearbyHelp(msgspec.Struct, frozen=True):
+    """A colleague who calls for help, while she does: who, how far off this phone was when its
+    person was told (to 100 m), since when, and the desk's number. Where she is the desk knows."""
+
+    panic_id: UUID
+    name: str
+    distance_m: int
+    since: datetime
+    desk_phone: str | None
+
+
 class SelfOut(msgspec.Struct, frozen=True):
     """All a phone needs to show. `watch` is the one of `watches` that is due first; it and
     `panic` are null while there is none. `pin_set`: there is a PIN to ask for; never which."""
@@ -241,6 +252,7 @@ class SelfOut(msgspec.Struct, frozen=True):
     server_time: datetime
     watches: list[SelfWatch]
     pin_set: bool
+    nearby_help: list[NearbyHelp]
     watch: SelfWatch | None = None
     panic: SelfPanic | None = None
 

@@ -38,6 +38,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         branch = await store.branch(con, me.person_id)
         rows = await con.fetch(SQL.own_watches, me.person_id)
         panic = await con.fetchrow(SQL.own_panic, me.person_id, who.actor)
+        near = await con.fetch(SQL.nearby_help, me.person_id)
     watches = [messages.SelfWatch(**row) for row in rows]
     return SelfOut(
         person=_person(me),
@@ -48,6 +49,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         server_time=me.now,
         watches=watches,
         pin_set=me.pin_set,
+        nearby_help=[messages.NearbyHelp(**row) for row in near],
         watch=watches[0] if watches else None,
         panic=None if panic is None else SelfPanic(**panic),
     )

@@ -382,6 +382,18 @@ SELECT count(DISTINCT p.person_id)::int FROM direct d CROSS JOIN LATERAL (
     AND f.merged_into IS NULL
   OFFSET 0) p
 
+-- name: nearby_help
+-- Who near a person calls for help, while it lasts: whom she was told of, how far off she was then,
+-- and what number to call. Never a place.
+SELECT h.panic_id, p.name, h.distance_m, c.event_at AS since, s.desk_phone
+FROM panic_helper h
+JOIN panic c ON c.operation_id = h.operation_id AND c.panic_id = h.panic_id
+JOIN person p ON p.operation_id = c.operation_id AND p.person_id = c.person_id
+LEFT JOIN panic_setting s ON s.operation_id = c.operation_id
+WHERE h.operation_id = current_operation() AND h.person_id = $1 AND c.counts
+  AND c.state IN ('open', 'acknowledged') AND c.person_id <> h.person_id
+ORDER BY h.distance_m, h.panic_id
+
 -- name: own_panic
 -- A person's panic while it lasts; a covert one only to the phone it was raised by, one under duress
 -- to none.

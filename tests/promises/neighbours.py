@@ -32,8 +32,7 @@ from server.people import importing, operations
 from server.texting import SmsRoute
 from server.vault import open_vault
 from tests.people.roster import write
-from tests.promises import their_devices, their_watches
-from tests.promises.pressed import PINS, of_panics
+from tests.promises import pressed, their_devices, their_watches
 from tests.support.http import settings
 from tests.support.texts import App
 
@@ -206,7 +205,8 @@ async def _roll_call(land: Land, database: db.Database) -> None:
     page = await call("admin", "GET", "/v1/people?limit=1")
     names["cursor"] = httpx.URL(page["next"]).params["cursor"]
     await _texts_in(land, database)
-    await _panics(land, runner)
+    await report_safe(land)
+    await pressed.begin(land, runner)
     await _ways(land, database)
     await their_watches.begin(land, database)
     await their_devices.begin(land, database)
@@ -248,21 +248,6 @@ async def _ways(land: Land, database: db.Database) -> None:
     ):
         await as_superuser(database.dsn, sql)
     await alarms.look(database, land.operation_id, False)
-
-
-async def _panics(land: Land, runner: jobs.Runner) -> None:
-    """One that is open, with all that hangs on it, and a PIN; the phone presses for nobody else."""
-    names, call = land.names, land.call
-    names |= {"panic": str(uuid4()), "position": str(uuid4())}
-    await call("phone", "PUT", "/v1/self/pin", PINS)
-    spot = {"lat": len(land.mark) + 0.13579, "lon": 36.24681}
-    press = {"id": names["panic"], "at": datetime.now(UTC).isoformat(), "location": spot}
-    await call("phone", "POST", "/v1/panics", press)
-    await call("admin", "GET", f"/v1/panics/{names['panic']}?reason=review")
-    await call("admin", "POST", f"/v1/panics/{names['panic']}/acknowledge")
-    names["desk"] = (await call("admin", "GET", "/v1/sessions"))["operator"]["id"]
-    while await runner.turn():
-        pass
 
 
 async def report_safe(land: Land, checkin_id: str | None = None) -> None:
@@ -390,7 +375,7 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
         **of_tree(own, mark),
         **their_watches.bodies(own, other),
         **their_devices.bodies(own, other),
-        **of_panics(own.names, names, mark),
+        **pressed.bodies(own.names, names, mark),
         "POST /v1/sessions": [("own", {"token": mine["token"]})],
         "POST /v1/receipts": [("refused", {"items": [receipt(names["delivery"])]})],
         "POST /v1/checkins": [

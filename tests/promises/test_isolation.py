@@ -44,10 +44,11 @@ BUSY = 503
 # Fields of bodies that name nobody and nothing on record.
 NEUTRAL = {
     "accuracy", "all", "alternate_after_s", "answer_s", "auth", "battery", "body", "category",
-    "channels_after_s", "email", "endpoint", "escalation", "exercise", "expires_at", "from", "keys",
-    "kind", "language", "lat", "location", "lock_screen", "lon", "mode", "note", "outcome",
-    "p256dh", "printed", "quiet", "sent_at", "severity", "sms_text", "status", "subscription",
-    "title", "until", "up_after_s", "warden_after_s", *their_watches.NEUTRAL,
+    "channels_after_s", "desk_phone", "email", "endpoint", "escalation", "exercise", "expires_at",
+    "from", "keys", "kind", "language", "lat", "location", "lock_screen", "lon", "mode", "nearby_m",
+    "note", "outcome", "p256dh", "printed", "quiet", "sent_at", "severity", "sms_text", "status",
+    "subscription", "title", "until", "up_after_s", "warden_after_s",
+    *their_watches.NEUTRAL,
 }  # fmt: skip
 # An operation's own number can't be written at all.
 DENIED = (asyncpg.InsufficientPrivilegeError, asyncpg.GeneratedAlwaysError)

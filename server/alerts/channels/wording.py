@@ -60,6 +60,15 @@ PANIC_TEXT = {
     "ru": "Старший зоны: вы срочно нужны. Откройте приложение или сразу позвоните в радиоцентр.",
     "zh": "片区联络员：现在有人需要您。请打开应用，或立即致电无线电室。",
 }
+NEARBY_TEXT = {  # to a colleague: whoever reads it on a lock screen learns no name and no place
+    "en": "A colleague needs you now. Open the app, or call the radio room at once.",
+    "fr": "Un collègue a besoin de vous. Ouvrez l'application, ou appelez tout de suite la salle"
+    " radio.",
+    "es": "Un colega le necesita ahora. Abra la app, o llame enseguida a la sala de radio.",
+    "ar": "زميل يحتاج إليك الآن. افتح التطبيق أو اتصل فوراً بغرفة اللاسلكي.",
+    "ru": "Вы срочно нужны коллеге. Откройте приложение или сразу позвоните в радиоцентр.",
+    "zh": "现在有同事需要您。请打开应用，或立即致电无线电室。",
+}
 _LINES = {"ask": BRANCH_LINE, "chase": BRANCH_LINE, "panic": PANIC_LINE}
 _TEXTS = {"ask": BRANCH_TEXT, "chase": BRANCH_TEXT, "panic": PANIC_TEXT}
 TITLE = "Muster"

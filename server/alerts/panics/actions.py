@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from server import stream
-from server.alerts.panics import counting, rules, store, telling
+from server.alerts.panics import counting, nearby, rules, store, telling
 from server.alerts.panics.messages import PositionIn
 from server.alerts.panics.store import SQL, Locked
 from server.auth import Principal, Scope
@@ -172,6 +172,7 @@ async def positions(
         kept = len(await con.fetch(SQL.insert_positions, *args))
         if kept:
             await con.execute(SQL.keep_position, found.panic_id)
+            await nearby.enqueue(con, who.operation_id, found.panic_id)
             await stream.append(con, [store.draft(found.panic_id, "moved")])
         else:
             await confirm(con)

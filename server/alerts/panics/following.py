@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from server import stream
-from server.alerts.panics import store, telling
+from server.alerts.panics import nearby, store, telling
 from server.alerts.panics.rules import LIVE, Kind
 from server.alerts.panics.store import SQL, Locked
 from server.auth import Principal
@@ -30,6 +30,7 @@ async def follow(con: Any, who: Principal, other: Any, person: Any) -> list[stre
     times = store.now(await store.clock(con))
     for panic_id in moved:
         await con.execute(SQL.keep_position, panic_id)
+        await nearby.enqueue(con, who.operation_id, panic_id)
         await store.fact(con, panic_id, "person_merged", times, who.actor, was=other["ref"])
         drafts.append(store.draft(panic_id, "person_merged"))
     return drafts

@@ -1,4 +1,4 @@
-"""The jobs of panics: counted in, told again, raised by a text or under duress."""
+"""The jobs of panics: counted in, told again and nearby, raised by a text or under duress."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from server.alerts.panics import counting, heard, pins, telling
+from server.alerts.panics import counting, heard, nearby, pins, telling
 from server.alerts.panics.press import Place, Press
 from server.alerts.panics.pressing import Caller, press
 from server.db import Database
@@ -40,6 +40,10 @@ class PanicJobs:
         """Tells of a panic again, if nobody has it."""
         await telling.realert(self._db, job.operation_id, _about(job), self._served)
 
+    async def nearby(self, job: Job) -> None:
+        """Tells colleagues who are near."""
+        await nearby.look(self._db, job.operation_id, _about(job), list(self._served))
+
     async def raise_by_text(self, job: Job) -> None:
         """Raises or joins what came by text."""
         told = msgspec.convert(job.payload, Texted, strict=False)
@@ -68,6 +72,7 @@ def handlers(database: Database, served: Sequence[str]) -> dict[str, Handler]:
     return {
         counting.COUNT: own.count,
         telling.REALERT: own.realert,
+        nearby.NEARBY: own.nearby,
         "panic.raise": own.raise_by_text,
         pins.SETTLE: own.pin_given,
         **heard.handlers(database, served),

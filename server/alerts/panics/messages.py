@@ -124,6 +124,14 @@ class EndIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: Annotated[str, Meta(max_length=500)] | None = None
 
 
+class PanicSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an operation wants of its panics. `nearby_m`: colleagues so near are told, null: none.
+    `desk_phone`: the number they are told to call, as `+` and digits."""
+
+    nearby_m: Annotated[int, Meta(ge=100, le=50_000)] | None = None
+    desk_phone: Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = None
+
+
 class Owner(msgspec.Struct, frozen=True):
     """The operator who has it."""
 
@@ -202,13 +210,23 @@ class Access(msgspec.Struct, frozen=True):
     positions: int
 
 
+class Nearby(msgspec.Struct, frozen=True):
+    """A colleague who was told, and how far off she was then, to 100 m."""
+
+    ref: str
+    name: str
+    distance_m: int
+    told_at: datetime
+
+
 class PanicDetail(PanicOut, frozen=True, kw_only=True):
-    """A panic with its timeline. `positions` only where a reason was given; `access` not to
-    wardens."""
+    """A panic with its timeline. `positions` only where a reason was given; `access` and `nearby`
+    not to wardens."""
 
     facts: list[Fact]
     positions: list[Position] | None
     access: list[Access] | None
+    nearby: list[Nearby] | None
 
 
 class PanicExport(msgspec.Struct, frozen=True, kw_only=True):

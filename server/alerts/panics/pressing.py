@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from server import stream
-from server.alerts.panics import counting, rules, store, telling
+from server.alerts.panics import counting, nearby, rules, store, telling
 from server.alerts.panics.press import Press
 from server.alerts.panics.rules import Kind
 from server.alerts.panics.store import SQL, Live, Stamp
@@ -155,6 +155,8 @@ class _Pressing:
         answers = await self._presses(panic_id, state, presses, found is None)
         placed = await self._positions(panic_id, presses)
         await self._tell(panic_id, kind, was)
+        if kind.counts and (placed or was is None or not was.counts):
+            await nearby.enqueue(self._con, self._operation_id, panic_id)
         if told or placed:
             what = "raised" if found is None else "pressed_again"
             await stream.append(self._con, [store.draft(panic_id, what)])

@@ -89,10 +89,16 @@ WHERE a.person_id <> $1
 
 -- name: tell
 -- A word to some people about a panic, by push and text at once, not sent later than an hour on.
+-- $5: the words of texts by language, where they are other ones than a warden's.
 INSERT INTO delivery (operation_id, delivery_id, panic_id, person_id, channel, endpoint, round,
-                      lane, purpose, expires_at)
+                      lane, purpose, expires_at, line)
 SELECT current_operation(), uuidv7(), $1, w.person_id, w.channel, w.endpoint, $3, 0, 'panic',
-       clock_timestamp() + interval '1 hour'
+       clock_timestamp() + interval '1 hour',
+       CASE WHEN w.channel = 'sms' THEN (
+         SELECT coalesce($5::text::jsonb ->> split_part(p.language, '-', 1),
+                         $5::text::jsonb ->> 'en')
+         FROM person p
+         WHERE p.operation_id = current_operation() AND p.person_id = w.person_id) END
 FROM (
   SELECT d.person_id, a.kind AS channel, d.device_id::text AS endpoint FROM device d
   JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
@@ -332,3 +338,87 @@ INSERT INTO panic_position (operation_id, panic_id, position_id, at, event_at, r
                             lon, accuracy_m, battery)
 SELECT current_operation(), $2, g.* FROM gone g
 ON CONFLICT DO NOTHING
+
+-- name: settings
+-- What the operation wants of its panics; no row: the defaults.
+SELECT nearby_m, desk_phone FROM panic_setting WHERE operation_id = current_operation()
+
+-- name: put_settings
+-- Sets what the operation wants of its panics.
+INSERT INTO panic_setting AS s (operation_id, nearby_m, desk_phone, set_by)
+VALUES (current_operation(), $1, $2, $3)
+ON CONFLICT (operation_id) DO UPDATE
+SET nearby_m = excluded.nearby_m, desk_phone = excluded.desk_phone, set_by = excluded.set_by,
+    set_at = clock_timestamp()
+
+-- name: nearby_wanted
+-- Whether colleagues are to be looked for: the operation wants it, the panic is live, told openly
+-- and has a position, and nobody near it was told yet.
+SELECT EXISTS (
+  SELECT FROM panic c JOIN panic_setting s ON s.operation_id = c.operation_id
+  WHERE c.operation_id = current_operation() AND c.panic_id = $1 AND c.counts
+    AND c.state IN ('open', 'acknowledged') AND s.nearby_m IS NOT NULL
+    AND EXISTS (SELECT FROM panic_position x
+                WHERE x.operation_id = c.operation_id AND x.panic_id = c.panic_id)
+    AND NOT EXISTS (SELECT FROM panic_helper h
+                    WHERE h.operation_id = c.operation_id AND h.panic_id = c.panic_id))
+
+-- name: spot
+-- Where a panic is that colleagues are to be told of, and how near they must be.
+SELECT c.person_id, s.nearby_m, x.lat, x.lon
+FROM panic c JOIN panic_setting s ON s.operation_id = c.operation_id
+CROSS JOIN LATERAL (
+  SELECT x.lat, x.lon FROM panic_position x
+  WHERE x.operation_id = c.operation_id AND x.panic_id = c.panic_id
+    AND x.event_at > clock_timestamp() - interval '24 hours'
+  ORDER BY x.event_at DESC LIMIT 1) x
+WHERE c.operation_id = current_operation() AND c.panic_id = $1 AND c.counts
+  AND c.state IN ('open', 'acknowledged') AND s.nearby_m IS NOT NULL
+
+-- name: near
+-- Colleagues of $1 whose last position, 24 h old at most, is within $6 metres of a place, the
+-- nearest first: no family, nobody who calls for help herself, nobody who cannot be told. $2 and
+-- $3: the squares to look through.
+WITH nearest AS MATERIALIZED (
+  SELECT o.person_id, metres($4, $5, o.lat, o.lon) AS distance_m
+  FROM position o
+  WHERE o.operation_id = current_operation() AND o.lat_cell = ANY ($2::smallint[])
+    AND o.lon_cell = ANY ($3::smallint[])
+    AND o.event_at > clock_timestamp() - interval '24 hours'
+    AND metres($4, $5, o.lat, o.lon) <= $6 AND o.person_id <> $1
+  ORDER BY distance_m, o.person_id)
+SELECT n.person_id, n.distance_m FROM nearest n
+CROSS JOIN LATERAL (
+  SELECT FROM person p
+  WHERE p.operation_id = current_operation() AND p.person_id = n.person_id
+    AND p.category <> 'family' AND p.merged_into IS NULL OFFSET 0) p
+WHERE NOT EXISTS (
+    SELECT FROM panic c
+    WHERE c.operation_id = current_operation() AND c.person_id = n.person_id AND c.counts
+      AND c.state IN ('open', 'acknowledged', 'cancelled') OFFSET 0)
+  AND (text_rank(n.person_id, $7::text[]) IS NOT NULL OR EXISTS (
+    SELECT FROM device d
+    JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
+    WHERE d.operation_id = current_operation() AND d.person_id = n.person_id
+      AND d.revoked_at IS NULL AND a.dead_at IS NULL OFFSET 0))
+ORDER BY n.distance_m, n.person_id LIMIT $8
+
+-- name: insert_helpers
+-- Who was told that somebody near them needs help, and how far off they were.
+INSERT INTO panic_helper (operation_id, panic_id, person_id, distance_m)
+SELECT current_operation(), $1, h.person_id, h.distance_m
+FROM unnest($2::int[], $3::int[]) AS h (person_id, distance_m)
+
+-- name: untold
+-- Which of some people had no word about a panic yet.
+SELECT h.person_id FROM unnest($2::int[]) AS h (person_id)
+WHERE NOT EXISTS (SELECT FROM delivery d WHERE d.operation_id = current_operation()
+                  AND d.panic_id = $1 AND d.person_id = h.person_id)
+
+-- name: helpers
+-- Colleagues who were told of a panic near them, the nearest first.
+SELECT p.ref, p.name, h.distance_m, h.told_at
+FROM panic_helper h
+JOIN person p ON p.operation_id = h.operation_id AND p.person_id = h.person_id
+WHERE h.operation_id = current_operation() AND h.panic_id = $1
+ORDER BY h.distance_m, p.ref

@@ -12,6 +12,7 @@ from server.alerts.panics.messages import (
     Access,
     Fact,
     LastSeen,
+    Nearby,
     Owner,
     PanicDetail,
     PanicExport,
@@ -108,11 +109,12 @@ async def _detail(
         places = [Position(**r) for r in await con.fetch(SQL.positions, panic_id)]
         await con.execute(SQL.note_access, panic_id, who.actor, reason, len(places))
     facts = [_fact(r) for r in await con.fetch(SQL.facts, panic_id)]
-    access = None
+    access = nearby = None
     if scope.people is None:
         access = [Access(**r) for r in await con.fetch(SQL.access, panic_id)]
+        nearby = [Nearby(**r) for r in await con.fetch(SQL.helpers, panic_id)]
     own = {name: getattr(face, name) for name in PanicOut.__struct_fields__}
-    return PanicDetail(**own, facts=facts, positions=places, access=access)
+    return PanicDetail(**own, facts=facts, positions=places, access=access, nearby=nearby)
 
 
 def _fact(row: Any) -> Fact:

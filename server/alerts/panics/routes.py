@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from server.alerts.panics import actions, reading
+from server.alerts.panics import actions, nearby, reading
 from server.alerts.panics.messages import (
     CancelIn,
     CancelOut,
@@ -14,6 +14,7 @@ from server.alerts.panics.messages import (
     PanicIn,
     PanicOut,
     PanicQuery,
+    PanicSettings,
     PanicsQuery,
     PinIn,
     PositionsIn,
@@ -136,6 +137,15 @@ class Panics:
         await self._pins.put(call.me, body.pin, body.duress_pin, body.old_pin)
         return Reply(204)
 
+    async def settings(self, call: Call) -> Reply:
+        """What the operation wants of its panics."""
+        return Reply(200, await nearby.settings(self._db, call.me.operation_id))
+
+    async def put_settings(self, call: Call) -> Reply:
+        """Sets it from now on."""
+        await nearby.put_settings(self._db, call.me, call.body)
+        return await self.settings(call)
+
     async def reset_pin(self, call: Call) -> Reply:
         """Forgets both PINs of a person."""
         scope = await call.auth.scope(call.me)
@@ -194,6 +204,7 @@ def endpoints(
         ),
         *_steering(room),
         *_of_phones(room),
+        *_of_settings(room),
     ]
 
 
@@ -265,6 +276,30 @@ def _of_phones(room: Panics) -> list[Endpoint]:
             "panic.own",
             {200: VerifyOut},
             body=VerifyIn,
+        ),
+    ]
+
+
+def _of_settings(room: Panics) -> list[Endpoint]:
+    """What an operation wants of its panics, and what its desk forgets for somebody."""
+    given: dict[int, Any] = {200: PanicSettings}
+    return [
+        Endpoint(
+            "GET",
+            "/v1/panic-settings",
+            room.settings,
+            "Who near a panic is told",
+            "panic.settings.read",
+            given,
+        ),
+        Endpoint(
+            "PUT",
+            "/v1/panic-settings",
+            room.put_settings,
+            "Set who near a panic is told",
+            "panic.settings.write",
+            given,
+            body=PanicSettings,
         ),
         Endpoint(
             "DELETE",

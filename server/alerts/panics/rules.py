@@ -1,5 +1,6 @@
-"""What a panic is and may become, and how its re-alerts rise. Pure."""
+"""What a panic is and may become, how its re-alerts rise, and where to look for help. Pure."""
 
+import math
 from datetime import datetime, timedelta
 
 import msgspec
@@ -14,6 +15,9 @@ COUNTDOWN_S = 10.0  # from the press: taken back within it, it was probably a sl
 RISING_S = (60.0, 120.0, 180.0)  # after the press, while nobody has it
 THEN_EVERY_S = 120.0
 AGAIN_S = 2.0  # between two words to consoles about further presses
+MOST_NEARBY = 20  # colleagues who are told
+SQUARES = 10  # to a degree, as of the database's index
+DEGREE_M = 110_500.0  # of latitude, at its shortest
 
 # verb -> state before -> state after. All there is; docs/panic.md draws it.
 TRANSITIONS: dict[str, dict[str, str]] = {
@@ -93,3 +97,26 @@ def reach(number: int, kind: Kind) -> Reach:
 def in_countdown(event_at: datetime, moment: datetime) -> bool:
     """Whether a panic was taken back within the countdown its phone shows."""
     return moment - event_at <= timedelta(seconds=COUNTDOWN_S)
+
+
+def squares(lat: float, lon: float, metres: float) -> tuple[list[int], list[int]]:
+    """The squares of a tenth of a degree that hold all places so near: their rows and columns.
+
+    More than those, never fewer: whoever asks measures the distance then.
+    """
+    high = metres / DEGREE_M
+    rows = range(math.floor((lat - high) * SQUARES), math.floor((lat + high) * SQUARES) + 1)
+    narrowest = math.cos(math.radians(min(90.0, abs(lat) + high)))
+    wide = 180.0 if narrowest * 180.0 <= high else high / narrowest
+    if wide >= 180.0:
+        return list(rows), list(range(-180 * SQUARES, 180 * SQUARES + 1))
+    around = range(math.floor((lon - wide) * SQUARES), math.floor((lon + wide) * SQUARES) + 1)
+    columns = {(n + 180 * SQUARES) % (360 * SQUARES) - 180 * SQUARES for n in around}
+    if -180 * SQUARES in columns:  # the same meridian, written otherwise
+        columns.add(180 * SQUARES)
+    return list(rows), sorted(columns)
+
+
+def rounded(metres: float) -> int:
+    """A distance as colleagues are told it: to 100 m, and never less."""
+    return max(100, round(metres / 100) * 100)

@@ -33,7 +33,7 @@ async def tell(
         return 0
     leaders = await _leaders(con, person_id, to.above) or await _leaders(con, person_id, True)
     if leaders:
-        await con.execute(SQL.tell, panic_id, leaders, number, list(served))
+        await con.execute(SQL.tell, panic_id, leaders, number, list(served), None)
     return len(leaders)
 
 
