@@ -206,6 +206,23 @@ test('what she took back by PIN waits until a human closes it', async () => {
   await expect.poll(() => page.locator(`[data-in-hand="${id}"]`).count()).toBe(0);
 });
 
+test('taken back under duress, nobody calls her about either', async () => {
+  const phone = await phoneOf(station);
+  await setPins(station, phone, '4711', '1147');
+  const page = await sit('duty');
+  const id = await press(station, phone);
+  await bar(page, id).waitFor();
+  await takeBack(station, phone, id, '1147');
+  await page.locator('[data-bar=panic] [data-mark=duress]').waitFor();
+  const back = page.locator(`[data-in-hand="${id}"]`);
+  await back.locator('[data-mark=silent]').waitFor();
+  await back.getByRole('button').click();
+  const view = page.locator('[data-panic-view=cancelled]');
+  await view.getByText('Do not call or text.').waitFor();
+  expect(await view.locator('a[href^="tel:"]').count()).toBe(0);
+  expect(await accessibilityFaults(page)).toEqual([]);
+});
+
 test('a panic is handed over to who may have it', async () => {
   const phone = await phoneOf(station);
   const [duty, night] = [await sit('duty'), await sit('night')];

@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Operator, Panic } from '@muster/shared/api/types.ts';
 import type { AreaLine } from '../src/state/areas.ts';
-import { addList, addPanic, heirs, queue, untaken, type Panics } from '../src/state/panics.ts';
+import {
+  addList,
+  addPanic,
+  heirs,
+  queue,
+  silentPeople,
+  untaken,
+  type Panics,
+} from '../src/state/panics.ts';
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -47,6 +55,14 @@ describe('the queue of panics', () => {
     );
     expect(ids(queue(panics))).toEqual(['old', 'young', 'back', 'taken']);
     expect(ids(untaken(panics))).toEqual(['old', 'young']);
+  });
+
+  test('who has a silent panic is not called about another of hers', () => {
+    const her = { ref: 'P1', name: 'P1' };
+    const back = panic('back', { person: her, state: 'cancelled' });
+    const duress = panic('duress', { person: her, duress: true });
+    expect([...silentPeople(book(back, duress, panic('other')))]).toEqual(['P1']);
+    expect(silentPeople(book(back, { ...duress, state: 'resolved' })).size).toBe(0);
   });
 
   test('what is over stays over, whatever comes late', () => {

@@ -3,7 +3,7 @@ import { asFailure, type Failure } from '@muster/shared/api/problem.ts';
 import type { Panic, PanicEvent } from '@muster/shared/api/types.ts';
 import { listOpenPanics, takePanic } from '../transport/panics.ts';
 import { Listening } from './listening.svelte.ts';
-import { addList, addPanic, queue, untaken, type Panics } from './panics.ts';
+import { addList, addPanic, queue, silentPeople, untaken, type Panics } from './panics.ts';
 
 const EVERY_MS = 30_000;
 
@@ -31,6 +31,10 @@ export class PanicDesk {
 
   get untaken(): Panic[] {
     return untaken(this.panics);
+  }
+
+  get silent(): ReadonlySet<string> {
+    return silentPeople(this.panics);
   }
 
   take({ panic }: PanicEvent): void {

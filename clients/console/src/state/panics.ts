@@ -63,6 +63,11 @@ export const untaken = (panics: Panics): Panic[] =>
 /** Nothing may sound or light up near her: no call, no text. */
 export const isSilent = (panic: Panic): boolean => panic.covert || panic.duress;
 
+/** People of whom some panic that is not over is silent: none of their telephones may ring. */
+export function silentPeople(panics: Panics): ReadonlySet<string> {
+  return new Set(queue(panics).flatMap((panic) => (isSilent(panic) ? [panic.person.ref] : [])));
+}
+
 /** Those who may have this panic, as the server decides it; not who has it already. */
 export function heirs(panic: Panic, operators: Operator[], areas: AreaLine[]): Operator[] {
   return operators.filter(({ id, role, area }) => {

@@ -6,6 +6,7 @@ export function barHeight(bar: HTMLElement) {
   const root = document.documentElement;
   const watcher = new ResizeObserver(() => {
     root.style.setProperty('--over', `${bar.offsetHeight}px`);
+    root.style.scrollPaddingBlockStart = `${bar.offsetHeight}px`;
     const typing = document.activeElement;
     if (typing?.matches('input, select, textarea')) typing.scrollIntoView({ block: 'nearest' });
   });
@@ -14,6 +15,7 @@ export function barHeight(bar: HTMLElement) {
     destroy() {
       watcher.disconnect();
       root.style.removeProperty('--over');
+      root.style.scrollPaddingBlockStart = '';
     },
   };
 }
