@@ -12,6 +12,7 @@ interface Hello {
   url: string;
   token: string;
   logins: string[];
+  desks: Record<'night' | 'zone', string[]>;
   enrol: Record<string, string>;
 }
 
@@ -50,6 +51,16 @@ export class Station {
   /** A link that signs a console in, each time a fresh one. */
   login(): string {
     return `${this.url}/console/#login=${this.hello.logins.shift() ?? this.spent('sign-in')}`;
+  }
+
+  /** The same for another operator: `night` sees all, `zone` the area of the first who enrols. */
+  loginAs(who: 'night' | 'zone'): string {
+    return `${this.url}/console/#login=${this.hello.desks[who].shift() ?? this.spent('sign-in')}`;
+  }
+
+  /** The token of the duty officer. */
+  get token(): string {
+    return this.hello.token;
   }
 
   /** A link that enrols the phone of one more colleague. */

@@ -1,7 +1,9 @@
 """A real server with a small station, for browser tests written in another language.
 
 `python -m tests.support.browser_server [--people N]` prints one line of JSON:
-    {"url", "token", "logins": [one-time codes], "enrol": {ref: code}}
+    {"url", "token", "logins": [one-time codes], "enrol": {ref: code},
+     "desks": {"night": [codes of a second operator], "zone": [codes of one who sees the area of
+     the first ref only]}}
 then obeys lines on its input: `kill` (SIGKILL of the whole server), `start`, `stop` (SIGTERM),
 each answered with `done`; it ends with its input.
 """
@@ -37,8 +39,15 @@ ROUTE = {
 }
 
 
-async def seed(dsn: str, folder: Path, people: int) -> tuple[int, operations.NewOperator]:
-    """Imports a station; its operation and an admin."""
+def staff_of(people: int) -> list[station.Person]:
+    """Those who may have a phone, in the order of their enrolment."""
+    return [p for p in station.people(people, 1) if p.category != "family"][:PHONES]
+
+
+async def seed(
+    dsn: str, folder: Path, people: int
+) -> tuple[int, dict[str, operations.NewOperator]]:
+    """Imports a station; its operation and those who sit at its desks."""
     database = db.Database(dsn, 4)
     await database.open()
     made = await operations.add_operation(dsn, "NBO", "Nairobi", "Africa/Nairobi", None)
@@ -48,25 +57,34 @@ async def seed(dsn: str, folder: Path, people: int) -> tuple[int, operations.New
     report = await importing.run(database, "NBO", [roster], dry_run=False, accept_partial=False)
     if not report.accepted:
         raise RuntimeError("the station's roster was refused")
-    operator = await operations.add_operator(database, "NBO", "Duty officer", "admin")
+    own = {"area": staff_of(people)[0].area}
+    desks = {
+        "duty": await operations.add_operator(database, "NBO", "Duty officer", "admin"),
+        "night": await operations.add_operator(database, "NBO", "Night officer", "operator"),
+        "zone": await operations.add_operator(database, "NBO", "Zone desk", "operator", **own),
+    }
     await database.close()
-    return made.operation_id, operator
+    return made.operation_id, desks
 
 
 async def hello(
-    server: LiveServer, operation_id: int, operator: operations.NewOperator, people: int
+    server: LiveServer, operation_id: int, desks: dict[str, operations.NewOperator], people: int
 ) -> dict[str, Any]:
     """What a browser test needs to begin."""
     database = db.Database(server.dsn, 4)
     await database.open()
-    logins = [
-        await sessions.new_login_code(database, operation_id, operator.operator_id)
-        for _ in range(LOGINS)
-    ]
+    logins = {
+        name: [
+            await sessions.new_login_code(database, operation_id, desk.operator_id)
+            for _ in range(LOGINS)
+        ]
+        for name, desk in desks.items()
+    }
     await database.close()
-    staff = [p.ref for p in station.people(people, 1) if p.category != "family"]
-    codes = await enrolments.codes(server.url, operator.token, staff[:PHONES])
-    return {"url": server.url, "token": operator.token, "logins": logins, "enrol": codes}
+    token, staff = desks["duty"].token, [p.ref for p in staff_of(people)]
+    codes = await enrolments.codes(server.url, token, staff)
+    own = logins.pop("duty")
+    return {"url": server.url, "token": token, "logins": own, "desks": logins, "enrol": codes}
 
 
 async def obey(server: LiveServer) -> None:
@@ -83,7 +101,7 @@ async def main(people: int) -> None:
         await asyncio.to_thread(folder.chmod, 0o755)
         with EmbeddedPostgres(folder / "data") as postgres:
             await db.migrate(postgres.dsn)
-            operation_id, operator = await seed(postgres.dsn, folder, people)
+            operation_id, desks = await seed(postgres.dsn, folder, people)
             async with FcmServer() as fcm:
                 fcm.service_account("muster-sim", folder / "fcm.json")
                 server = LiveServer(
@@ -94,7 +112,7 @@ async def main(people: int) -> None:
                 )
                 await asyncio.to_thread(server.start)
                 try:
-                    started = await hello(server, operation_id, operator, people)
+                    started = await hello(server, operation_id, desks, people)
                     print(msgspec.json.encode(started).decode(), flush=True)
                     await obey(server)
                 finally:

@@ -41,6 +41,25 @@ export function preciseClock(at: string | number | Date, zone?: string): string 
   }).format(new Date(at));
 }
 
+/** As `preciseClock`, with the day where it is another day than `now`. */
+export function stamp(at: string | number | Date, zone?: string, now = new Date()): string {
+  const when = new Date(at);
+  const day = new Intl.DateTimeFormat('en-CA', { timeZone: zone });
+  const time = preciseClock(when, zone);
+  if (day.format(when) === day.format(now)) return time;
+  const date = { timeZone: zone, day: 'numeric', month: 'short' } as const;
+  return `${new Intl.DateTimeFormat(tag(), date).format(when)}, ${time}`;
+}
+
+/** "4:05", "1:04:05": a length of time that is read as it runs. */
+export function counter(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const [hours, minutes] = [Math.floor(whole / 3_600), Math.floor((whole % 3_600) / 60)];
+  const two = (part: number) => String(part).padStart(2, '0');
+  const rest = two(whole % 60);
+  return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
+}
+
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['day', 86_400],
   ['hour', 3_600],

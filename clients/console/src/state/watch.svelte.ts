@@ -31,8 +31,8 @@ export class Watch {
   age = $state<number | null>(null);
   repairing = $state(false);
   onCheckin: (event: CheckinEvent) => void = () => undefined;
-  /** a call for help, an alarm or the tree has changed */
-  onNews: (kind: string) => void = () => undefined;
+  /** what is no part of the board, with what it says; `any`: something was missed */
+  onNews: (kind: string, data?: unknown) => void = () => undefined;
 
   private live: Live | null = null;
   private readonly dirty = new Set<string>();
@@ -51,7 +51,7 @@ export class Watch {
       url: '/v1/stream',
       after: this.oldestSeq(),
       onMessage: (message) => this.take(message),
-      onGap: () => void this.repair(),
+      onGap: () => this.missed(),
       onState: (state) => this.lineChanged(state),
     });
     this.places = (await this.attempt(() => readPlaces(this.api))) ?? this.places;
@@ -97,7 +97,7 @@ export class Watch {
     if (message.kind === 'headcount') this.count(message.id, data as HeadcountEvent);
     else if (message.kind === 'alert') this.changed((data as AlertEvent).alert);
     else if (message.kind === 'checkin') this.onCheckin(data as CheckinEvent);
-    else this.onNews(message.kind);
+    else this.onNews(message.kind, data);
   }
 
   private count(id: number, event: HeadcountEvent): void {
@@ -157,11 +157,13 @@ export class Watch {
     this.line = state;
     if (state === 'ended') this.onEnded();
     // what was opened between the first fetch and the open line would otherwise stay unseen
-    else if (back) {
-      void this.repair();
-      this.onNews('any');
-    }
+    else if (back) this.missed();
     this.tick();
+  }
+
+  private missed(): void {
+    void this.repair();
+    this.onNews('any');
   }
 
   private tick(): void {

@@ -130,3 +130,43 @@ export interface AlertEvent {
   from: number;
   alert: Alert;
 }
+
+// --- panics and watches at the desk ---
+
+export type Operator = With<Schemas['OperatorOut'], { role: Role }>;
+export type PersonInFull = Schemas['PersonOut'];
+export type Panic = Schemas['PanicOut'];
+export type PanicDetail = Schemas['PanicDetail'];
+export type PanicFact = Schemas['Fact'];
+export type PanicPosition = Schemas['Position'];
+export type PanicAccess = Schemas['Access'];
+export type PanicExport = Schemas['PanicExport'];
+export type PanicOutcome = Schemas['EndIn']['outcome'];
+/** why positions are looked at */
+export type PanicReason = 'respond' | 'verify' | 'hand_over' | 'review';
+/** a watch of a person or a callsign: a timer that runs on the server */
+export type PersonWatch = Schemas['WatchOut'];
+export type WatchKind = PersonWatch['kind'];
+export type WatchState = PersonWatch['state'];
+export type WatchFact = Schemas['FactOut'];
+export type WatchDetail = Schemas['WatchDetail'];
+export type NewWatch = Schemas['WatchIn'];
+export type Curfew = Schemas['CurfewOut'];
+export type NewCurfew = Schemas['CurfewIn'];
+export type RadioCheck = Schemas['RadioCheckOut'];
+export type RollName = Schemas['RollName'];
+export type NewRadioCheck = Schemas['RadioCheckIn'];
+export type DarkPerson = Schemas['DarkPerson'];
+export type AreaRisk = Schemas['RiskOut'];
+
+export interface PanicEvent {
+  from: number;
+  panic: Panic;
+  /** what happened to it, as its facts say */
+  what: string;
+}
+
+export interface WatchEvent {
+  from: number;
+  watches: PersonWatch[];
+}
