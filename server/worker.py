@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import server.alerts.jobs
+import server.relocation.jobs
 from server import hub
 from server.alerts import sender, sweeping
 from server.alerts.deliveries.store import stop_late
@@ -37,7 +38,8 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     database = Database(dsn, settings.pool_size)
     await database.open()
     routes = sms_routes(settings)
-    runner = Runner(database, server.alerts.jobs.handlers(database, served(settings)))
+    handlers = server.alerts.jobs.handlers(database, served(settings))
+    runner = Runner(database, {**handlers, **server.relocation.jobs.handlers(database)})
     texts = Understanding(database, open_vault(settings), numbers(routes))
     meter = Meter()
     senders = await sender.open_senders(database, settings, meter)
