@@ -37,6 +37,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         answers = await _answers(con, alerts, [me.person_id, *(r.person_id for r in family)])
         branch = await store.branch(con, me.person_id)
         rows = await con.fetch(SQL.own_watches, me.person_id)
+        moves = await con.fetch(SQL.own_movements, me.person_id)
         panic = await con.fetchrow(SQL.own_panic, me.person_id, who.actor)
     watches = [messages.SelfWatch(**row) for row in rows]
     return SelfOut(
@@ -50,6 +51,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         pin_set=me.pin_set,
         watch=watches[0] if watches else None,
         panic=None if panic is None else SelfPanic(**panic),
+        movements=[messages.SelfMovement(**row) for row in moves],
     )
 
 

@@ -139,6 +139,8 @@ async def take_in(
     for row in new:
         if _who(row) in people:
             saids[_who(row)].append(row.said)
+    if not saids:
+        return  # a movement whose people are still being listed: freezing reads them
     stepped, again = _stepped(people, saids)
     conflicts = [(*who, c) for who, (_, found) in stepped.items() for c in found]
     if again:
