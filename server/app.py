@@ -31,6 +31,8 @@ import server.checkin.watches.routes
 import server.hub
 import server.people.routes
 import server.people.tree.board
+import server.relocation.board
+import server.relocation.routes
 from server import errors, log, openapi, web
 from server.alerts.deliveries.progress import Progress
 from server.alerts.health.alarms import EVERY_S as ALARMS_S
@@ -41,6 +43,7 @@ from server.config import Settings
 from server.db import Database
 from server.hub import Hub
 from server.mailing import served
+from server.relocation.actions import collector as stage_reports
 from server.satellites import satellite_routes
 from server.supervise import Supervisor, every, stop_on_signals
 from server.system import System
@@ -67,10 +70,12 @@ class Api:
             *server.people.tree.board.kinds(),
             *server.checkin.sms.board.Faces(self.db).kinds(),
             *server.checkin.watches.board.Faces(self.db).kinds(),
+            *server.relocation.board.Faces(self.db).kinds(),
         ]
         self.hub = Hub(self.db, kinds)
         self.collector = Collector(self.db, self.hub.wake)
         self.progress = Progress(self.db)
+        self.stages = stage_reports(self.db, self.hub.wake)
         vault = open_vault(settings)
         routes = sms_routes(settings)
         self.endpoints: list[Endpoint] = [
@@ -86,6 +91,9 @@ class Api:
             *server.people.routes.endpoints(self.db, self.auth, settings, vault),
             *server.alerts.routes.endpoints(self.db, self.auth, settings, self.progress),
             *server.alerts.panics.routes.endpoints(self.db, served(settings), self.hub.wake),
+            *server.relocation.routes.endpoints(
+                self.db, self.stages, self.hub.wake, served(settings)
+            ),
             *server.hub.endpoints(self.hub, self.auth),
             *System(self.db, settings, open_push_key(settings), self.document).endpoints(),
         ]
@@ -103,9 +111,13 @@ class Api:
     async def close(self) -> None:
         """Ends streams, answers what was taken, closes the pools."""
         await self.hub.close()
-        await self.collector.idle()
+        await self.idle()
         await self.progress.stop()
         await self.db.close()
+
+    async def idle(self) -> None:
+        """Returns when every report that was taken has been answered."""
+        await asyncio.gather(self.collector.idle(), self.stages.idle())
 
 
 def build_router(endpoints: Iterable[Endpoint], auth: Authenticator) -> ASGIApp:
@@ -225,7 +237,7 @@ async def run_api(settings: Settings, dsn: str, listener: socket.socket) -> bool
     supervisor.on_stop("refuse new requests", refuse_new, 1)
     supervisor.on_stop("close streams", api.hub.close, 2)
     supervisor.on_stop("drain requests", drained, DRAIN_S + 1)
-    supervisor.on_stop("answer reports", api.collector.idle, 5)
+    supervisor.on_stop("answer reports", api.idle, 5)
     supervisor.on_stop("tell progress", api.progress.stop, 1)
     supervisor.on_stop("close pools", api.db.close, 4)
     supervisor.run("hub", api.hub.run())

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import server.alerts.jobs
+import server.relocation.jobs
 from server import hub
 from server.alerts import sender, sweeping
 from server.alerts.deliveries.store import stop_late
@@ -40,8 +41,12 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     await database.open()
     routes = sms_routes(settings)
     vault = open_vault(settings)
-    of_alerts = server.alerts.jobs.handlers(database, served(settings))
-    runner = Runner(database, {**of_alerts, **satellites.handlers(database, vault)})
+    handlers = {
+        **server.alerts.jobs.handlers(database, served(settings)),
+        **satellites.handlers(database, vault),
+        **server.relocation.jobs.handlers(database),
+    }
+    runner = Runner(database, handlers)
     texts = Understanding(database, vault, numbers(routes))
     meter = Meter()
     senders = await sender.open_senders(database, settings, meter)

@@ -137,11 +137,18 @@ def grouped(rows: Sequence[Tally]) -> Grouped:
 
 
 def _groups(rows: Sequence[Tally], name: Callable[[Tally], tuple[str, str]]) -> list[Group]:
+    return [Group(*key, population(own), count(own)) for key, own in lines(rows, name)]
+
+
+def lines(
+    rows: Iterable[Tally], name: Callable[[Tally], tuple[str, str]]
+) -> list[tuple[tuple[str, str], list[Tally]]]:
+    """The lines of a grouping that have people, by label: ((key, label), its rows)."""
     members: defaultdict[tuple[str, str], list[Tally]] = defaultdict(list)
     for row in rows:
         members[name(row)].append(row)
-    groups = [Group(*key, population(own), count(own)) for key, own in members.items()]
-    return sorted((g for g in groups if g.population), key=lambda g: g.label)
+    filled = [(key, own) for key, own in members.items() if population(own)]
+    return sorted(filled, key=lambda line: line[0][1])
 
 
 def cell(row: Tally) -> Cell:

@@ -240,6 +240,23 @@ class NearbyHelp(msgspec.Struct, frozen=True):
     desk_phone: str | None
 
 
+class SelfMovement(msgspec.Struct, frozen=True):
+    """A movement the caller is in that has not ended, and where she stands in it, by which
+    vehicle or at which point. `stage` in_question: reports of her contradict each other."""
+
+    id: UUID
+    kind: str
+    reach: str
+    title: str
+    exercise: bool
+    state: str
+    stage: str
+    vehicle_no: int | None
+    vehicle: str | None
+    point: str | None
+    since: datetime | None
+
+
 class SelfOut(msgspec.Struct, frozen=True):
     """All a phone needs to show. `watch` is the one of `watches` that is due first; it and
     `panic` are null while there is none. `pin_set`: there is a PIN to ask for; never which."""
@@ -255,6 +272,7 @@ class SelfOut(msgspec.Struct, frozen=True):
     nearby_help: list[NearbyHelp]
     watch: SelfWatch | None = None
     panic: SelfPanic | None = None
+    movements: list[SelfMovement] = []
 
 
 class AreaOut(msgspec.Struct, frozen=True):

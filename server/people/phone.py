@@ -37,6 +37,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         answers = await _answers(con, alerts, [me.person_id, *(r.person_id for r in family)])
         branch = await store.branch(con, me.person_id)
         rows = await con.fetch(SQL.own_watches, me.person_id)
+        moves = await con.fetch(SQL.own_movements, me.person_id)
         panic = await con.fetchrow(SQL.own_panic, me.person_id, who.actor)
         near = await con.fetch(SQL.nearby_help, me.person_id)
     watches = [messages.SelfWatch(**row) for row in rows]
@@ -52,6 +53,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         nearby_help=[messages.NearbyHelp(**row) for row in near],
         watch=watches[0] if watches else None,
         panic=None if panic is None else SelfPanic(**panic),
+        movements=[messages.SelfMovement(**row) for row in moves],
     )
 
 

@@ -319,6 +319,20 @@ FROM watch w
 WHERE w.operation_id = current_operation() AND w.person_id = $1 AND w.ended_at IS NULL
 ORDER BY w.due_at, w.watch_id LIMIT 100
 
+-- name: own_movements
+-- The movements a person is in that have not ended, and where she stands, newest first.
+SELECT m.movement_id AS id, m.kind, m.reach, m.title, m.exercise, m.state, p.stage,
+       v.number AS vehicle_no, v.label AS vehicle, o.name AS point, p.since
+FROM movement_person p
+JOIN movement m ON m.operation_id = p.operation_id AND m.movement_id = p.movement_id
+LEFT JOIN movement_vehicle v ON v.operation_id = p.operation_id
+  AND v.movement_id = p.movement_id AND v.vehicle_id = p.vehicle_id
+LEFT JOIN movement_point o ON o.operation_id = p.operation_id
+  AND o.movement_id = p.movement_id AND o.point_id = p.point_id
+WHERE p.operation_id = current_operation() AND p.person_id = $1
+  AND m.state IN ('planned', 'active')
+ORDER BY m.created_at DESC, m.movement_id LIMIT 100
+
 -- name: answers
 -- The latest answers of some people in some alerts; people who have not answered are silent.
 SELECT ap.alert_id, ap.person_id, ap.status, ap.event_at, ap.received_at

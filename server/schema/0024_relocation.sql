@@ -179,7 +179,7 @@ CREATE TABLE stage_report (
 );
 CREATE INDEX stage_report_person
   ON stage_report (operation_id, movement_id, person_id, event_at, report_id);
-CREATE INDEX stage_report_vehicle ON stage_report (operation_id, vehicle_id, event_at DESC)
+CREATE INDEX stage_report_vehicle ON stage_report (operation_id, movement_id, vehicle_id, event_at DESC)
   WHERE vehicle_id IS NOT NULL;
 CALL guard_table('stage_report');
 REVOKE UPDATE, DELETE ON stage_report FROM muster_app;
@@ -321,4 +321,21 @@ BEGIN
     END IF;
     RETURN NEXT;
   END LOOP;
+END $$;
+
+-- Writes where people stand, whose rows are held. Their rows are found by key, whatever the
+-- statistics know of a fresh movement.
+CREATE FUNCTION write_standings(movements uuid[], persons int[], stages text[], vehicles uuid[],
+                                points uuid[], sinces timestamptz[], reports uuid[],
+                                memories text[])
+  RETURNS void LANGUAGE plpgsql
+  SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
+  AS $$
+BEGIN
+  UPDATE movement_person p SET stage = s.stage, vehicle_id = s.vehicle_id, point_id = s.point_id,
+         since = s.since, report_id = s.report_id, memory = s.memory::jsonb
+  FROM unnest(movements, persons, stages, vehicles, points, sinces, reports, memories)
+       AS s (movement_id, person_id, stage, vehicle_id, point_id, since, report_id, memory)
+  WHERE p.operation_id = current_operation() AND p.movement_id = s.movement_id
+    AND p.person_id = s.person_id;
 END $$;

@@ -14,6 +14,7 @@ from server.alerts import jobs as alert_jobs
 from server.app import Api
 from server.auth import digest, new_token
 from server.config import Settings
+from server.relocation import jobs as movement_jobs
 from tests.support.live import PUSH_KEY
 from tests.support.seed import Station, station
 
@@ -72,7 +73,8 @@ class Site:
 
     async def work(self) -> None:
         """Runs every job that is due, as a worker would."""
-        runner = jobs.Runner(self.api.db, alert_jobs.handlers(self.api.db))
+        handlers = alert_jobs.handlers(self.api.db) | movement_jobs.handlers(self.api.db)
+        runner = jobs.Runner(self.api.db, handlers)
         while await runner.turn():
             pass
 

@@ -1,0 +1,265 @@
+"""Recording reports of stages: one transaction a batch, answered when durable.
+
+Three hops from request to durable: routes -> Recorder.submit -> record_batch.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from server import stream
+from server.clock import corrected
+from server.db import Database, confirm, retried
+from server.errors import Clash, NotFound, Problem
+from server.recording import Recorder
+from server.relocation import capacity, rules, store
+from server.relocation.plan.known import Known, Plan
+from server.relocation.rules import Conflict, Said, Standing
+from server.relocation.store import Cell, Person, Placed, Recorded, Report, Thing, Who
+
+Outcome = tuple[Recorded, bool]  # the record, and whether this request made it
+Reports = Recorder[Report, Outcome]
+NO_MOVEMENT = "There is no such movement."
+# In these capacities a report brings somebody into a movement who is not in it yet.
+MAY_ADD = frozenset({"warden", "checker", "operator"})
+ENDED = frozenset({"closed", "cancelled"})
+
+
+def collector(database: Database, wake: Callable[[int], None]) -> Reports:
+    """Group commit of this process: one batch under way for each operation."""
+    return Recorder("stage_report", partial(record_batch, database, Plan()), wake)
+
+
+@retried
+async def record_batch(
+    database: Database, plan: Plan, operation_id: int, reports: Sequence[Report]
+) -> list[Outcome | Exception]:
+    """One transaction: reports, standings, cells, counts, contradictions, events.
+
+    One outcome a report, in order. One that names what is not there is refused alone.
+    """
+    async with database.transaction(operation_id, lane="report") as con:
+        received_at = await store.begin_batch(con)
+        return await record(con, plan, operation_id, reports, received_at)
+
+
+async def record(
+    con: Any, plan: Plan, operation_id: int, reports: Sequence[Report], received_at: datetime
+) -> list[Outcome | Exception]:
+    """The same within the caller's transaction, which has begun as a batch does and ends here."""
+    unique = {r.report_id: r for r in reversed(reports)}
+    states = await _states(con, unique.values())
+    known = await plan.of(con, operation_id, unique.values())
+    rows, refused = _place(reversed(unique.values()), states, known, received_at)
+    people, rows = await _people(con, rows, states, refused)
+    new = await store.insert_reports(con, received_at, rows) if rows else []
+    again = _again(reports, new, refused)
+    stored = await store.earlier(con, again) if again else {}
+    if new:
+        await take_in(con, people, new, received_at)
+    elif again:
+        await confirm(con)
+    recorded = {row.report.report_id: _recorded(row, received_at) for row in new}
+    return [_outcome(report, refused, recorded, stored) for report in reports]
+
+
+def _again(
+    reports: Sequence[Report], new: Iterable[Placed], refused: Mapping[UUID, Problem]
+) -> list[UUID]:
+    """Ids on record before this batch, or standing in it more than once."""
+    made = {row.report.report_id for row in new}
+    times = Counter(r.report_id for r in reports)
+    return [k for k, n in times.items() if n > 1 or (k not in made and k not in refused)]
+
+
+async def _states(con: Any, reports: Iterable[Report]) -> dict[UUID, str]:
+    named = list({r.movement_id for r in reports})
+    return {r[0]: r[1] for r in await con.fetch(store.SQL.states, named)}
+
+
+def _place(
+    reports: Iterable[Report], states: Mapping[UUID, str], known: Known, received_at: datetime
+) -> tuple[list[Placed], dict[UUID, Problem]]:
+    """Corrects times, reads the plan, refuses what names an unknown movement, vehicle or point."""
+    rows: list[Placed] = []
+    refused: dict[UUID, Problem] = {}
+    for report in reports:
+        problem = known.refusal(report, states)
+        if problem is not None:
+            refused[report.report_id] = problem
+            continue
+        vehicle = known.vehicle(report)
+        event_at = corrected(report.at, report.sent_at, received_at)
+        late = states[report.movement_id] in ENDED
+        said = known.said(report, vehicle, event_at)
+        rows.append(Placed(report, said, vehicle.number if vehicle else None, late))
+    return rows, refused
+
+
+async def _people(
+    con: Any,
+    rows: Sequence[Placed],
+    states: Mapping[UUID, str],
+    refused: dict[UUID, Problem],
+) -> tuple[dict[Who, Person], list[Placed]]:
+    """The people the reports are about, held; and the reports that may be taken.
+
+    Whoever is not in the movement joins it by the word of a warden, a checker or a desk. While it
+    is being prepared nobody is in it yet, and all is taken: freezing reads it.
+    """
+    if not rows:
+        return {}, []
+    people = await store.hold_standings(con, {_who(row) for row in rows})
+    frozen = [row for row in rows if states[row.report.movement_id] != "preparing"]
+    strangers = [row for row in frozen if _who(row) not in people]
+    if not strangers:
+        return people, list(rows)
+    added = {_who(row) for row in strangers if row.report.capacity in MAY_ADD}
+    joined = await store.add(con, sorted(added), "reported")
+    await store.move_stages(con, Counter(cell for _, cell in joined))
+    people |= await store.hold_standings(con, added) if added else {}
+    unknown = [row for row in strangers if _who(row) not in people]
+    for row in unknown:
+        refused[row.report.report_id] = NotFound(NO_MOVEMENT, code="movement_unknown")
+    return people, [row for row in rows if row.report.report_id not in refused]
+
+
+def _who(row: Placed) -> Who:
+    return row.report.movement_id, row.report.person_id
+
+
+async def take_in(
+    con: Any, people: Mapping[Who, Person], new: Iterable[Placed], received_at: datetime
+) -> None:
+    """Moves people by reports that were just written, and appends what changed as events."""
+    saids: dict[Who, list[Said]] = defaultdict(list)
+    for row in new:
+        if _who(row) in people:
+            saids[_who(row)].append(row.said)
+    if not saids:
+        return  # a movement whose people are still being listed: freezing reads them
+    stepped, again = _stepped(people, saids)
+    conflicts = [(*who, c) for who, (_, found) in stepped.items() for c in found]
+    if again:
+        folded = {w: rules.fold(r) for w, r in (await store.all_of_theirs(con, again)).items()}
+        conflicts += [(*who, c) for who, (_, found) in folded.items() for c in found]
+        causes = {who: saids[who][0].report_id for who in again}
+        await _explain(con, causes, folded, received_at)
+        stepped |= folded
+    stands = {who: standing for who, (standing, _) in stepped.items()}
+    drafts = await settle(con, people, stands, conflicts, received_at)
+    await stream.append(con, drafts)
+
+
+def _stepped(
+    people: Mapping[Who, Person], saids: Mapping[Who, list[Said]]
+) -> tuple[dict[Who, rules.Step], list[Who]]:
+    """Whose reports are all newer than what was read of her, a step each; and the others."""
+    stepped: dict[Who, rules.Step] = {}
+    again: list[Who] = []
+    for who, own in saids.items():
+        own.sort(key=lambda said: said.key)
+        standing = people[who].standing
+        if not rules.follows(standing, own[0]):
+            again.append(who)
+            continue
+        found: tuple[Conflict, ...] = ()
+        for said in own:
+            standing, more = rules.step(standing, said)
+            found += more
+        stepped[who] = standing, found
+    return stepped, again
+
+
+async def _explain(
+    con: Any,
+    causes: Mapping[Who, UUID],
+    folded: Mapping[Who, rules.Step],
+    received_at: datetime,
+) -> None:
+    """Contradictions that are gone, now that a report of earlier is known."""
+    movements, persons = zip(*causes, strict=True)
+    still = [c.conflict_id for _, found in folded.values() for c in found]
+    args = (movements, persons, list(causes.values()), still, received_at)
+    await con.execute(store.SQL.explain_conflicts, *args)
+
+
+async def settle(
+    con: Any,
+    people: Mapping[Who, Person],
+    stands: Mapping[Who, Standing],
+    conflicts: Sequence[tuple[UUID, int, Conflict]],
+    received_at: datetime,
+) -> list[stream.Draft]:
+    """Writes where people stand now with their cells, counts and contradictions, in the order of
+    the locks; the events that tell of it."""
+    await store.write_standings(con, stands)
+    stages: Counter[Cell] = Counter()
+    counts: Counter[Thing] = Counter()
+    for (movement_id, person_id), standing in stands.items():
+        person = people[movement_id, person_id]
+        was = person.standing
+        if was.stage != standing.stage:
+            cell = (movement_id, person.area_id, person.agency_id, person.category)
+            stages[*cell, was.stage] -= 1
+            stages[*cell, standing.stage] += 1
+        if was.memory.rides != standing.memory.rides or was.point != standing.point:
+            delta = store.changes(rules.counted(was), rules.counted(standing))
+            counts.update({(movement_id, *thing): n for thing, n in delta.items()})
+    cells = await store.move_stages(con, stages)
+    moved = await store.move_counts(con, counts)
+    await store.find_conflicts(con, conflicts)
+    await capacity.check(con, [c[:2] for c in moved if c[2] == "boarded"], received_at)
+    movements = sorted({movement_id for movement_id, _ in stands})
+    return [_draft(movement_id, cells, moved) for movement_id in movements]
+
+
+def _draft(
+    movement_id: UUID, cells: Iterable[tuple[Any, ...]], moved: Iterable[tuple[Any, ...]]
+) -> stream.Draft:
+    own = [c[1:] for c in cells if c[0] == movement_id]
+    things = sorted({c[1] for c in moved if c[0] == movement_id})
+    return store.draft(movement_id, own, things)
+
+
+def _recorded(row: Placed, received_at: datetime) -> Recorded:
+    report = row.report
+    return Recorded(
+        id=report.report_id,
+        person=report.person_ref,
+        stage=report.stage,
+        vehicle_no=row.number,
+        event_at=row.said.event_at,
+        received_at=received_at,
+        late=row.late,
+    )
+
+
+def _outcome(
+    report: Report,
+    refused: Mapping[UUID, Problem],
+    made: dict[UUID, Recorded],
+    stored: Mapping[UUID, store.Stored],
+) -> Outcome | Exception:
+    """What became of one report. The first of several with one id made the record."""
+    key = report.report_id
+    if key in refused and key not in stored:
+        return refused[key]
+    if key in made:
+        return made.pop(key), True
+    first = stored[key]
+    if first.body_hash != report.body_hash:
+        return Clash("This id was used for another report. Make a new id.", code="id_reused")
+    same = Recorded(
+        id=key,
+        person=report.person_ref,
+        stage=first.stage,
+        vehicle_no=first.number,
+        event_at=first.event_at,
+        received_at=first.received_at,
+        late=first.late,
+    )
+    return same, False

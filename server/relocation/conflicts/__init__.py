@@ -1,0 +1,1 @@
+"""Contradictions between reports: queued for a human, decided by one, never lost."""

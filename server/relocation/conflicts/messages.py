@@ -1,0 +1,76 @@
+"""What callers send and get of conflicts."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from server.paging import PageQuery
+from server.people.messages import PersonName
+from server.relocation.messages import How, Moment, Number, Reported
+
+Kind = Literal[
+    "two_vehicles",
+    "arrived_without_boarding",
+    "boarded_after_arrival",
+    "two_places",
+    "over_capacity",
+]
+State = Literal["open", "explained", "resolved"]
+
+
+class ConflictsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Filters of conflicts."""
+
+    state: State | None = None
+
+
+class SaidOut(msgspec.Struct, frozen=True):
+    """A report as it was made, and by whom."""
+
+    id: UUID
+    stage: Reported
+    vehicle_no: int | None
+    point: str | None
+    reason: str | None
+    at: datetime
+    event_at: datetime
+    received_at: datetime
+    late: bool
+    how: How
+    by: str | None
+
+
+class ConflictOut(msgspec.Struct, frozen=True):
+    """What contradicts what. `first` and `second` by the time they tell of; first null where one
+    report alone cannot be. Of over_capacity there is neither person nor report: `vehicle_no` has
+    more people on board than seats. explained: a report that came later makes it vanish."""
+
+    id: UUID
+    kind: Kind
+    state: State
+    person: PersonName | None
+    vehicle_no: int | None
+    first: SaidOut | None
+    second: SaidOut | None
+    found_at: datetime
+    explained_at: datetime | None
+    explained_by: UUID | None
+    reason: str | None
+    resolved_at: datetime | None
+    resolved_by: str | None
+
+
+class ResolveIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A human's decision. `stage`, with vehicle or point: where the person stood at `at` (left
+    out: now), whatever was reported before; needed while she is in question, left out it is where
+    she stands. Nothing of it for a vehicle over capacity."""
+
+    id: UUID
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+    stage: Reported | None = None
+    vehicle: UUID | Number | None = None
+    point: UUID | None = None
+    at: Moment | None = None

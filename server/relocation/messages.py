@@ -1,0 +1,240 @@
+"""What callers send and get of reports, of who is where, and of the board."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from server.paging import PageQuery
+from server.people.messages import AreaName, PersonName, Ref
+from server.relocation.movements.messages import MovementOut
+from server.relocation.plan.messages import LegOut, PointOut, VehicleOut
+
+Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone")]
+Reported = Literal[
+    "notified",
+    "ready",
+    "at_point",
+    "boarded",
+    "arrived",
+    "accommodated",
+    "staying",
+    "hibernating",
+]
+Stage = Literal[
+    "listed",
+    "notified",
+    "ready",
+    "at_point",
+    "boarded",
+    "arrived",
+    "accommodated",
+    "staying",
+    "hibernating",
+    "in_question",
+]
+How = Literal["app", "family", "warden", "checker", "qr", "sms", "radio", "desk", "resolution"]
+Gap = Literal["in_question", "not_arrived", "left_behind"]
+Number = Annotated[int, Meta(ge=1, le=9999)]
+Text = Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class StageIn(msgspec.Struct, frozen=True):
+    """One report of where a person stands. `for` names the person; left out, the caller.
+    `vehicle` by id or number: needed for boarded. `point`: needed for at_point. `reason`: needed
+    for staying. `how`: qr of a scanned code, radio of what came over it. Unknown fields are passed
+    over: a newer phone must be able to report to an older server."""
+
+    id: UUID
+    movement: UUID
+    stage: Reported
+    at: Moment
+    sent_at: Moment | None = None
+    for_: Annotated[str, Meta(min_length=1, max_length=100)] | None = msgspec.field(
+        default=None, name="for"
+    )
+    vehicle: UUID | Number | None = None
+    point: UUID | None = None
+    reason: Text | None = None
+    how: Literal["qr", "radio"] | None = None
+
+
+class StageBatch(msgspec.Struct, frozen=True):
+    """Up to 500 reports at once, each taken or refused on its own."""
+
+    items: Annotated[list[StageIn], Meta(min_length=1, max_length=500)]
+
+
+class StageError(msgspec.Struct, frozen=True):
+    """Why one item of a batch was refused."""
+
+    code: str
+    detail: str
+    status: int
+    retryable: bool
+
+
+class StageResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One item of a batch: the record, or `error`."""
+
+    id: UUID | None
+    person: str | UnsetType = UNSET
+    stage: Reported | UnsetType = UNSET
+    vehicle_no: int | UnsetType | None = UNSET
+    event_at: datetime | UnsetType = UNSET
+    received_at: datetime | UnsetType = UNSET
+    late: bool | UnsetType = UNSET
+    error: StageError | UnsetType = UNSET
+
+
+class StageResults(msgspec.Struct, frozen=True):
+    """Results in the order of the items."""
+
+    items: list[StageResult]
+
+
+class StageCounts(msgspec.Struct, frozen=True):
+    """People by stage; everybody is in exactly one."""
+
+    listed: int
+    notified: int
+    ready: int
+    at_point: int
+    boarded: int
+    arrived: int
+    accommodated: int
+    staying: int
+    hibernating: int
+    in_question: int
+
+
+class StageGroup(msgspec.Struct, frozen=True):
+    """One line of a grouping."""
+
+    key: str
+    label: str
+    population: int
+    counts: StageCounts
+
+
+class StageGroups(msgspec.Struct, frozen=True):
+    """The same people by area they are directly in, by agency, by category."""
+
+    area: list[StageGroup]
+    agency: list[StageGroup]
+    category: list[StageGroup]
+
+
+class StageCell(msgspec.Struct, frozen=True):
+    """One cell, by outside names."""
+
+    area: str
+    agency: str
+    category: str
+    stage: Stage
+    count: int
+
+
+class StageSide(msgspec.Struct, frozen=True):
+    """One side of the parity comparison. `moved`: the share, 0 to 1, who have boarded, arrived or
+    are accommodated."""
+
+    population: int
+    counts: StageCounts
+    moved: float
+
+
+class StageParity(msgspec.Struct, frozen=True):
+    """Local staff (national and local, with their families) against international staff, at every
+    stage. An empty side is null, never 0. `gap`: local less international share moved; negative is
+    to local disadvantage."""
+
+    local: StageSide | None
+    international: StageSide | None
+    gap: float | None
+
+
+class Board(msgspec.Struct, frozen=True):
+    """The board of a movement. `seq` is the last event it contains; `as_of` the database's time.
+    `elsewhere`: of the population, who was expected elsewhere when it was listed. `late`: reports
+    since it ended. Vehicles and points count everybody, all else who is in the caller's sight."""
+
+    movement: MovementOut
+    seq: int
+    as_of: datetime
+    population: int
+    counts: StageCounts
+    elsewhere: int
+    by: StageGroups
+    cells: list[StageCell]
+    parity: StageParity
+    points: list[PointOut]
+    legs: list[LegOut]
+    vehicles: list[VehicleOut]
+    split_households: int
+    conflicts: int
+    late: int
+    at_close: StageCounts | None
+
+
+class MoversQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Filters of the people of a movement. `vehicle`: a number. `missing=true`: who is missed
+    between two stages."""
+
+    stage: Stage | None = None
+    area: Annotated[str, Meta(max_length=200)] | None = None
+    vehicle: Number | None = None
+    missing: Literal["true"] | None = None
+    q: Annotated[str, Meta(max_length=100)] | None = None
+
+
+class Mover(msgspec.Struct, frozen=True):
+    """A person of a movement. `since`: when she came to stand there; null: nobody said anything
+    yet. `missing`: in_question; not_arrived, when others of her vehicle have; left_behind, at a
+    point that all vehicles have left. `position_age_s`, `phone_age_s`: how old her last position
+    is, and how long ago her phone called; null: never."""
+
+    ref: str
+    name: str
+    category: str
+    area: AreaName
+    agency: str
+    stage: Stage
+    vehicle_no: int | None
+    point: str | None
+    since: datetime | None
+    late: bool
+    how: How | None
+    reason: str | None
+    reported_by: str | None
+    sponsor: str | None
+    added: str | None
+    expected: Literal["here", "elsewhere"]
+    phone: str | None
+    missing: Gap | None
+    position_age_s: float | None
+    phone_age_s: float | None
+    unresolved: str | None
+
+
+class HouseholdsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A page of split households."""
+
+
+class MemberWhere(msgspec.Struct, frozen=True):
+    """Where one member of a household is."""
+
+    person: PersonName
+    stage: Stage
+    vehicle_no: int | None
+    point: str | None
+    since: datetime | None
+
+
+class Household(msgspec.Struct, frozen=True):
+    """A household that is in more than one place; the sponsor by ref."""
+
+    sponsor: Ref
+    members: list[MemberWhere]

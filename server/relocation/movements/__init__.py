@@ -1,0 +1,1 @@
+"""Movements themselves: made, frozen, activated, ended, reported on."""

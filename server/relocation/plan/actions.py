@@ -1,0 +1,147 @@
+"""Putting a plan on record: each call says how a thing is to be, so each may be sent again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from server import stream
+from server.auth import Principal, Scope
+from server.db import Database, retried
+from server.errors import BadInput, Clash, FieldError, refuse_field
+from server.people import store as people
+from server.relocation import capacity
+from server.relocation.movements import store as movements
+from server.relocation.movements.actions import led
+from server.relocation.movements.store import SQL as MOVEMENTS
+from server.relocation.plan import store
+from server.relocation.plan.messages import FunctionIn, LegIn, PointIn, VehicleIn
+from server.relocation.plan.store import SQL
+from server.relocation.store import SQL as REPORTS
+from server.relocation.store import draft
+
+FIXED = "plan_fixed"
+ENDED = frozenset({"closed", "cancelled"})
+
+
+async def _held(con: Any, who: Principal, scope: Scope, movement_id: UUID) -> None:
+    """The movement, held: one change of a plan at a time. Raises Clash for one that has ended."""
+    locked = await movements.steerable(con, who, scope, movement_id)
+    if locked.state in ENDED:
+        led(locked.state, "cancel")
+
+
+@retried
+async def put_point(
+    db: Database, who: Principal, scope: Scope, movement_id: UUID, point_id: UUID, wish: PointIn
+) -> bool:
+    """A point as it is to be; True if it is new. Raises Clash where its kind would change."""
+    if (wish.lat is None) != (wish.lon is None):
+        raise refuse_field("lat", "Give lat and lon, or neither.")
+    async with db.transaction(who.operation_id) as con:
+        await _held(con, who, scope, movement_id)
+        area_id = None if wish.area is None else await con.fetchval(SQL.area, wish.area)
+        if wish.area is not None and area_id is None:
+            raise refuse_field("area", "There is no area with this code.")
+        columns = (wish.kind, wish.name, area_id, wish.capacity, wish.lat, wish.lon)
+        row = await con.fetchrow(SQL.put_point, movement_id, point_id, *columns)
+        if row is None:
+            raise Clash("Reports are read by its kind. Make another point.", code=FIXED)
+        made = bool(row["made"])
+        if made:
+            about = {"id": str(point_id), "name": wish.name, "kind": wish.kind}
+            await movements.add_fact(con, movement_id, "point_added", who.actor, **about)
+        await stream.append(con, [draft(movement_id)])
+        return made
+
+
+@retried
+async def put_leg(
+    db: Database, who: Principal, scope: Scope, movement_id: UUID, leg_id: UUID, wish: LegIn
+) -> bool:
+    """A leg as it is to be; True if it is new. Raises Clash where its ends would change."""
+    if wish.from_ == wish.to:
+        raise refuse_field("to", "A leg leads to another point.")
+    async with db.transaction(who.operation_id) as con:
+        await _held(con, who, scope, movement_id)
+        known = {p.id for p in await store.points(con, movement_id, [wish.from_, wish.to])}
+        for path, point in (("from", wish.from_), ("to", wish.to)):
+            if point not in known:
+                raise refuse_field(path, "There is no such point in this movement.")
+        row = await con.fetchrow(
+            *(SQL.put_leg, movement_id, leg_id, wish.kind, wish.position, wish.from_, wish.to),
+            *(wish.departs_at, wish.arrives_at, wish.state),
+        )
+        if row is None:
+            raise Clash("Reports are read by its ends. Make another leg.", code=FIXED)
+        await _tell(con, who, movement_id, "leg", leg_id, row, wish.state)
+        return bool(row["made"])
+
+
+@retried
+async def put_vehicle(
+    db: Database, who: Principal, scope: Scope, movement_id: UUID, vehicle_id: UUID, wish: VehicleIn
+) -> bool:
+    """A vehicle as it is to be; True if it is new. Raises Clash for another leg or number."""
+    async with db.transaction(who.operation_id) as con:
+        await _held(con, who, scope, movement_id)
+        await con.execute(REPORTS.hold_out_reports)  # seats are compared with who boarded
+        if not await store.legs(con, movement_id, wish.leg):
+            raise refuse_field("leg", "There is no such leg in this movement.")
+        if await con.fetchval(SQL.number_taken, movement_id, wish.number, vehicle_id):
+            raise refuse_field("number", "Another vehicle of this movement has this number.")
+        row = await con.fetchrow(
+            *(SQL.put_vehicle, movement_id, vehicle_id, wish.leg, wish.number, wish.label),
+            *(wish.callsign, wish.seats, wish.state, wish.watch_id),
+        )
+        if row is None:
+            raise Clash("Reports are read by leg and number. Make another vehicle.", code=FIXED)
+        moment: datetime = await con.fetchval(MOVEMENTS.clock)
+        await capacity.check(con, [(movement_id, vehicle_id)], moment)
+        await _tell(con, who, movement_id, "vehicle", vehicle_id, row, wish.state, wish.number)
+        return bool(row["made"])
+
+
+async def _tell(
+    con: Any,
+    who: Principal,
+    movement_id: UUID,
+    what: str,
+    thing_id: UUID,
+    row: Any,
+    state: str,
+    number: int | None = None,
+) -> None:
+    """A line of the timeline where it is new or goes on to another state; and the event."""
+    if row["made"] or row["was"] != state:
+        said = f"{what}_added" if row["made"] else f"{what}_{state}"
+        about = {"id": str(thing_id), "number": number}
+        await movements.add_fact(con, movement_id, said, who.actor, **about)
+    await stream.append(con, [draft(movement_id)])
+
+
+@retried
+async def put_function(
+    db: Database, who: Principal, scope: Scope, movement_id: UUID, key: UUID, wish: FunctionIn
+) -> bool:
+    """Critical work as it is to be; True if it is new. Raises BadInput for unknown people."""
+    async with db.transaction(who.operation_id) as con:
+        await _held(con, who, scope, movement_id)
+        refs = [wish.keeper, *wish.deputies]
+        found = await people.people_by_ref(con, refs)
+        _refuse_unknown(refs, scope, found)
+        keeper, *deputies = (found[ref].person_id for ref in refs)
+        columns = (wish.name, keeper, deputies, wish.place, wish.note)
+        made = bool(await con.fetchval(SQL.put_function, movement_id, key, *columns))
+        await stream.append(con, [draft(movement_id)])
+        return made
+
+
+def _refuse_unknown(refs: Sequence[str], scope: Scope, found: dict[str, people.PersonKey]) -> None:
+    errors = [
+        FieldError("keeper" if n == 0 else f"deputies[{n - 1}]", "There is no such person.")
+        for n, ref in enumerate(refs)
+        if ref not in found or not scope.sees(found[ref].person_id, found[ref].area_id)
+    ]
+    if errors:
+        raise BadInput("Correct the fields named in errors and send it again.", errors=errors)
