@@ -1,6 +1,6 @@
 """`make bench`: every figure with its baseline, in one run on one machine.
 
-Writes bench.json, a list of {name, value, unit, baseline, ratio}, and prints it as a table.
+Writes bench.json, a list of {name, value, unit, baseline, ratio, note}, and prints it as a table.
 `python -m loadtests.bench --only NAME,..` runs the rows that make the named figures.
 """
 
@@ -23,6 +23,8 @@ from loadtests.rows import (
     claims,
     fanout,
     handing,
+    panics,
+    pins,
     pushes,
     queue,
     rollcall,
@@ -46,6 +48,10 @@ ROWS: list[tuple[tuple[str, ...], Row]] = [
     (("claim_p99_flat",), queue.under_a_long_read),
     (("recipients_flat", "recipients_50k_seconds"), queue.over_size),
     (("watches_10k_seconds",), watches.measure),
+    (("panic_p50_idle_ms", "panic_p99_idle_ms", "panic_p99_loaded_ms"), panics.measure),
+    (("panic_p99_slow_commits_ms",), panics.slow_commits),
+    (("panic_p99_flooded_ms",), panics.flooded),
+    (("pin_duress_vs_normal", "pin_duress_vs_normal_verify"), pins.measure),
     (("sse_vs_raw",), fanout.measure),
     (("phone_app_gzip_kb",), sizes.measure),
 ]
@@ -75,11 +81,11 @@ async def run(dsn: str, rows: list[Row]) -> list[Figure]:
 
 def show(figures: list[Figure]) -> None:
     """Prints the table."""
-    table = Table("figure", "value", "unit", "baseline", "ratio")
+    table = Table("figure", "value", "unit", "baseline", "ratio", "meanwhile")
     for f in figures:
         baseline = "" if f.baseline is None else f"{f.baseline:,.1f}"
         ratio = "" if f.ratio is None else f"{f.ratio:.2f}"
-        table.add_row(f.name, f"{f.value:,.1f}", f.unit, baseline, ratio)
+        table.add_row(f.name, f"{f.value:,.1f}", f.unit, baseline, ratio, f.note or "")
     Console().print(table)
 
 
@@ -95,10 +101,7 @@ def main() -> None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="muster-bench-"))
             dsn = stack.enter_context(EmbeddedPostgres(Path(folder) / "data")).dsn
         figures = uvloop.run(run(dsn, rows))
-    rendered = [
-        {"name": f.name, "value": f.value, "unit": f.unit, "baseline": f.baseline, "ratio": f.ratio}
-        for f in figures
-    ]
+    rendered = [{**msgspec.structs.asdict(f), "ratio": f.ratio} for f in figures]
     Path("bench.json").write_bytes(msgspec.json.format(msgspec.json.encode(rendered)))
     show(figures)
 

@@ -15,6 +15,7 @@ from server.checkin.messages import CheckinIn
 from server.checkin.routes import decode
 from server.checkin.store import Recorded
 from server.config import Settings
+from server.supervise import settled
 from server.web import Call, Endpoint, Reply
 
 RECEIVED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,6 +62,7 @@ async def main(dsn: str, port: int) -> None:
     hub = asyncio.create_task(api.hub.run())
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(0, ended.set)
+    settled()
     print(f"ready {os.getpid()}", flush=True)
     await ended.wait()
     await api.hub.close()

@@ -1,7 +1,8 @@
 """A plain HTTP/1.1 load generator: fixed connections, prepared requests, one in flight each.
 
 It reads just enough of an answer to know its status and its end, so that on two cores the
-server is what is measured. Everything stays on loopback and ends by itself.
+server is what is measured. Everything stays on loopback and ends by itself. With a `Pace` requests
+go out when they are due, whatever became of those before, as long as a connection is free.
 """
 
 import asyncio
@@ -39,11 +40,35 @@ class Tally:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
+class Pace:
+    """When requests are due, at so many a second. What is late by LATE_S is left out."""
+
+    LATE_S = 0.5
+
+    def __init__(self, rate: float) -> None:
+        self._step = 1 / rate
+        self._due = time.perf_counter()
+
+    def wait(self) -> float:
+        """Seconds until the next request is due; 0 or less if it is."""
+        now = time.perf_counter()
+        due = max(self._due, now - self.LATE_S)
+        self._due = due + self._step
+        return due - now
+
+
 class _Line(asyncio.Protocol):
     """One connection: sends, waits for the whole answer, sends the next."""
 
-    def __init__(self, make: Callable[[], bytes | None], tally: Tally, done: asyncio.Event) -> None:
+    def __init__(
+        self,
+        make: Callable[[], bytes | None],
+        tally: Tally,
+        done: asyncio.Event,
+        pace: Pace | None,
+    ) -> None:
         self._make = make
+        self._pace = pace
         self._tally = tally
         self._done = done
         self._buffer = b""
@@ -74,6 +99,13 @@ class _Line(asyncio.Protocol):
         self._done.set()
 
     def _next(self) -> None:
+        wait = self._pace.wait() if self._pace else 0.0
+        if wait > 0:
+            asyncio.get_running_loop().call_later(wait, self._send)
+        else:
+            self._send()
+
+    def _send(self) -> None:
         assert self._transport is not None
         request = self._make()
         if request is None:
@@ -94,7 +126,12 @@ def post(path: str, token: str, body: bytes, *, host: str = "bench") -> bytes:
 
 
 async def blast(
-    port: int, make: Callable[[], bytes | None], *, connections: int, seconds: float
+    port: int,
+    make: Callable[[], bytes | None],
+    *,
+    connections: int,
+    seconds: float,
+    pace: Pace | None = None,
 ) -> Tally:
     """Sends what `make` gives until it gives None or the time is up."""
     tally = Tally()
@@ -108,7 +145,7 @@ async def blast(
     ends = [asyncio.Event() for _ in range(connections)]
     for event in ends:
         await loop.create_connection(
-            lambda event=event: _Line(bounded, tally, event), "127.0.0.1", port
+            lambda event=event: _Line(bounded, tally, event, pace), "127.0.0.1", port
         )
     await asyncio.wait_for(asyncio.gather(*(e.wait() for e in ends)), seconds + 30)
     tally.seconds = time.perf_counter() - started

@@ -38,12 +38,16 @@ _OPERATOR_TOKEN = """
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One row of the bench: `value` in `unit`, and its `baseline` of the same run if any."""
+    """One row of the bench: `value` in `unit`, and its `baseline` of the same run if any.
+
+    `note` says under what it was measured, where that is for the machine to decide.
+    """
 
     name: str
     value: float
     unit: str
     baseline: float | None = None
+    note: str | None = None
 
     @property
     def ratio(self) -> float | None:

@@ -45,7 +45,7 @@ from server.hub import Hub
 from server.mailing import served
 from server.relocation.actions import collector as stage_reports
 from server.satellites import satellite_routes
-from server.supervise import Supervisor, every, stop_on_signals
+from server.supervise import Supervisor, every, settled, stop_on_signals
 from server.system import System
 from server.texting import sms_routes
 from server.vapid import open_push_key
@@ -245,4 +245,5 @@ async def run_api(settings: Settings, dsn: str, listener: socket.socket) -> bool
     supervisor.run("alarms", every("alarms", ALARMS_S, alarms.look))
     supervisor.run("last seen", keep_last_seen(api.auth))
     serving.add_done_callback(lambda _: supervisor.stop("http server ended"))
+    settled()
     return await supervisor.until_stopped()

@@ -124,10 +124,11 @@ def as_app(dsn: str, **extra: str) -> dict[str, Any]:
 
 
 class Database:
-    """Three pools on one database: `main`, and two shares that nothing else can use up.
+    """Four pools on one database: `main`, and three shares that nothing else can use up.
 
     `report`: check-ins, and who may make them; five hundred consoles that fetch their boards at
-    once must not keep one person's answer out. `panic`: panics, and what brings them to a desk.
+    once must not keep one person's answer out. `panic`: panics, and what a desk is shown of them.
+    `stream`: the hub's look at the heads and its reading of events.
 
     Raises `Unavailable` wherever a durable write can't be promised within PATIENCE seconds.
     """
@@ -135,7 +136,8 @@ class Database:
     def __init__(self, dsn: str, size: int = 16) -> None:
         self.dsn = dsn
         report = max(2, size // 4)
-        self._sizes = {"main": max(2, size - 3 - report), "report": report, "panic": 3}
+        main = max(2, size - 5 - report)
+        self._sizes = {"main": main, "report": report, "panic": 3, "stream": 2}
         self._pools: dict[str, asyncpg.Pool[Any]] = {}
 
     async def open(self) -> None:

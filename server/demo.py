@@ -38,6 +38,7 @@ SEED = 7
 TIME_SCALE = 0.5  # simulated people are twice as quick as real ones: nobody watches for an hour
 OPENS_AFTER_S = 5.0
 WITHOUT_APP = 10  # every tenth of the staff has a number only, and answers by text
+LINES_S = 0.1
 ROUTE = "kenya"
 ROLLCALL = {
     "kind": "rollcall",
@@ -173,7 +174,7 @@ async def _print_lines(show: Show, console: Console) -> None:
         if now != said:
             console.print(now, soft_wrap=True)
             said = now
-        await asyncio.sleep(1)
+        await asyncio.sleep(LINES_S)
 
 
 async def _play(show: Show, fcm: FcmServer, folder: Path, dsn: str, people: int) -> None:
@@ -184,15 +185,15 @@ async def _play(show: Show, fcm: FcmServer, folder: Path, dsn: str, people: int)
         show.doing = f"Importing {people} staff and their families"
         operator = await _import(database, folder, people)
         await _until_serving(show.url)
-        show.doing = "Enrolling simulated phones"
         staff = [p for p in station.people(people, SEED) if p.category != "family"]
         spare, others = staff[0], staff[1:]
-        with_app = [p.ref for n, p in enumerate(others, 1) if n % WITHOUT_APP]
-        codes = await enrolments.codes(show.url, operator.token, with_app)
         own = await enrolments.codes(show.url, operator.token, [spare.ref])
         show.phone_name = spare.name
         show.phone_link = f"{show.url}/phone/#enrol={own[spare.ref]}"
         show.console_link = await _sign_in_link(show.url, database, operator)
+        show.doing = "Enrolling simulated phones"
+        with_app = [p.ref for n, p in enumerate(others, 1) if n % WITHOUT_APP]
+        codes = await enrolments.codes(show.url, operator.token, with_app)
         show.fleet = Fleet(
             show.url, list(codes.values()), fcm=fcm, seed=SEED, time_scale=TIME_SCALE
         )
@@ -224,13 +225,19 @@ async def _sign_in_link(url: str, database: db.Database, operator: operations.Ne
 
 
 async def _until_serving(url: str) -> None:
+    """Returns once it can write and both pages are there: only then are links to them shown."""
     async with aiohttp.ClientSession() as session:
-        while True:
-            with suppress(aiohttp.ClientError):
-                async with session.get(f"{url}/readyz") as answer:
-                    if answer.status == 200:
-                        return
-            await asyncio.sleep(0.1)
+        for path in ("/readyz", "/console/", "/phone/"):
+            await _until_there(session, f"{url}{path}")
+
+
+async def _until_there(session: aiohttp.ClientSession, url: str) -> None:
+    while True:
+        with suppress(aiohttp.ClientError):
+            async with session.get(url) as answer:
+                if answer.status == 200:
+                    return
+        await asyncio.sleep(0.1)
 
 
 async def _watch(show: Show, token: str) -> None:

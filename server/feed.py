@@ -191,7 +191,7 @@ class Tail:
     async def _read(self) -> None:
         async with self._turns.of("read"):
             after, era, began = self.seq, self.era, time.monotonic()
-            async with self._db.transaction(self.operation_id, lane="panic") as con:
+            async with self._db.transaction(self.operation_id, lane="stream") as con:
                 events = await stream.read_after(con, after, READ_MOST)
         if self.era != era:
             return
@@ -285,10 +285,16 @@ class Feed:
         Many large events are not taken at once: the second value is how far this went.
         Raises Gap, Unavailable, and whatever a domain's render raises.
         """
-        async with self._turns.of(turn), asyncio.timeout(PATIENCE_S):
-            events = _clip(await self._tail.between(after, upto))
-            messages = [await self._render(group) for group in plan(events, self._keys)]
-        return [m for m in messages if m is not None], events[-1].seq
+        async with asyncio.timeout(PATIENCE_S):
+            async with self._turns.of(turn):
+                events = _clip(await self._tail.between(after, upto))
+            # Side by side, as turns allow: a panic must not wait for what goes before it.
+            work = [self._render(g, turn) for g in plan(events, self._keys)]
+            messages = await asyncio.gather(*work, return_exceptions=True)
+        for message in messages:
+            if isinstance(message, BaseException):
+                raise message
+        return [m for m in messages if isinstance(m, Message)], events[-1].seq
 
     async def replay(self, after: int, upto: int) -> Rendered:
         """As `render`, once for all who come back from the same place before the feed moves on.
@@ -317,11 +323,12 @@ class Feed:
             watcher.taken = min(watcher.taken, self.at)
             watcher.lose(reason)
 
-    async def _render(self, group: Group) -> Message | None:
+    async def _render(self, group: Group, turn: str) -> Message | None:
         kind = self._kinds.get(group.kind)
         if kind is None:
             return None
-        data = await kind.render(self._tail.operation_id, self.scope, group.events)
+        async with self._turns.of(turn):
+            data = await kind.render(self._tail.operation_id, self.scope, group.events)
         if data is None:
             return None
         return Message(group.last, group.kind, msgspec.json.encode(data))
@@ -382,10 +389,9 @@ def _hear(task: asyncio.Task[Any]) -> None:
 
 
 class Turns:
-    """How many renders may use the database at once, so that no sort of work starves another."""
+    """How much may use the database at once, so that no sort of work starves another."""
 
     def __init__(self) -> None:
-        # One read and one poll at a time leave panics a connection of their lane.
         most = {"read": 1, "urgent": 4, "flush": 3, "catch-up": 3}
         self._by_sort = {sort: asyncio.Semaphore(n) for sort, n in most.items()}
 

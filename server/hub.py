@@ -253,7 +253,7 @@ class Hub:
         if not before:
             return
         began = time.monotonic()
-        async with asyncio.timeout(FRESH_S), self._db.connection("panic") as con:
+        async with asyncio.timeout(FRESH_S), self._db.connection("stream") as con:
             heads = dict(await con.fetch("SELECT operation_id, seq FROM stream_heads()"))
         for tail, seq in before.items():
             if tail.operation_id in heads:

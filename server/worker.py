@@ -23,7 +23,7 @@ from server.config import Settings
 from server.db import Database
 from server.jobs import Runner
 from server.mailing import served
-from server.supervise import Supervisor, every, forever, stop_on_signals
+from server.supervise import Supervisor, every, forever, settled, stop_on_signals
 from server.texting import numbers, sms_routes
 from server.vault import open_vault
 
@@ -77,6 +77,7 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     alarms = Alarms(database, settings.duty_urls is not None)
     supervisor.run("alarms", every("alarms", ALARMS_S, alarms.look))
     supervisor.run("trim events", every("trim events", TRIM_S, partial(hub.trim_events, database)))
+    settled()
     return await supervisor.until_stopped()
 
 

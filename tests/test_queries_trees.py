@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -28,6 +29,20 @@ NODES = """
     SELECT current_operation(), a.code, a.code, a.area_id,
            (SELECT min(person_id) FROM person p WHERE p.area_id = a.area_id), top.node_id
     FROM area a, top
+"""
+NAMED = """
+    WITH own AS (
+      INSERT INTO tree_node (operation_id, node, label, parent_id)
+      SELECT current_operation(), 'N' || n, 'N', node_id
+      FROM tree_node, generate_series(0, 99) n WHERE node = 'TOP'
+      RETURNING node_id, node)
+    INSERT INTO tree_member (operation_id, node_id, person_id)
+    SELECT current_operation(), node_id, p FROM unnest($1::int[]) p
+    JOIN own ON node = 'N' || p % 100
+"""
+READ = """
+    SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int FROM pg_stat_xact_user_tables
+    WHERE relname IN ('person', 'tree_member', 'presence')
 """
 
 
@@ -162,3 +177,24 @@ async def test_a_look_at_a_cascade_reads_the_asked_leaders_by_key(large: Station
     assert (found["begun"], found["asked"], found["answered"]) == (True, True, [])
     assert read["seq_scan"] == 0
     assert 0 < read["idx_tup_fetch"] <= 2 * nodes
+
+
+@pytest.mark.parametrize("learned", [False, True])
+async def test_a_persons_leaders_are_found_by_key_and_are_the_same(
+    large: Station, learned: bool
+) -> None:
+    """A call for help waits for this. Half of the people are named in nodes."""
+    con = await asyncpg.connect(**db.as_app(large.database.dsn))
+    try:
+        await con.execute(f"BEGIN; SET LOCAL muster.operation = {large.operation_id}")
+        await con.execute(NAMED, large.people[1::2])
+        if learned:
+            await con.execute("SET ROLE NONE; ANALYZE tree_member; SET ROLE muster_app")
+        all_of_them = dict(await con.fetch("SELECT * FROM node_of_people($1)", large.people))
+        for n in (0, 1, 2, 777, 778, PEOPLE - 1):
+            before = await con.fetchval(READ)
+            found = await con.fetch("SELECT * FROM node_of_people($1)", [large.people[n]])
+            assert await con.fetchval(READ) - before < PEOPLE / 20
+            assert [tuple(r) for r in found] == [(large.people[n], all_of_them[large.people[n]])]
+    finally:
+        await con.close()

@@ -54,10 +54,14 @@ async def measure(bench: Bench) -> list[Figure]:
                 [row] = await database.fetch(here.operation_id, FIRED)
                 fired = row["fired"]
     finally:
+        ended = [w.returncode for w in workers]
         for worker in workers:
-            worker.terminate()
+            if worker.returncode is None:
+                worker.terminate()
         await asyncio.gather(*(w.wait() for w in workers))
         await database.close()
+    if any(status is not None for status in ended):
+        raise AssertionError(f"a worker had ended: {ended}")
     if (fired, row["watches"]) != (WATCHES, WATCHES):
         raise AssertionError(f"{fired} fired of {row['watches']} watches")
     return [Figure("watches_10k_seconds", row["seconds"], "s")]

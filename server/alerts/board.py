@@ -8,6 +8,7 @@ import msgspec
 
 from server import stream
 from server.alerts import listing, store
+from server.alerts.deliveries.progress import COUNTS
 from server.alerts.deliveries.store import SQL as DELIVERIES
 from server.alerts.health.routes import shown as alarm_shown
 from server.alerts.health.store import SQL as HEALTH
@@ -54,10 +55,12 @@ class Board:
         if scope.people is not None:
             return None
         alert_id = _about(events)
-        areas = scope.area_list()
-        rows = await self._db.fetch(operation_id, DELIVERIES.delivery_counts, alert_id, areas)
-        counts = dict(rows[0])
-        return {"alert_id": str(alert_id), "counts": counts} if counts["queued"] else None
+        areas = events[-1].data.get("areas")
+        if areas is None:  # told by older code, which left the counting to us
+            areas = await self._db.fetch(operation_id, DELIVERIES.delivery_counts, alert_id)
+        seen = [row[1:] for row in areas if scope.areas is None or row[0] in scope.areas]
+        counts = dict(zip(COUNTS, map(sum, zip(*seen, strict=True)), strict=True)) if seen else None
+        return counts and {"alert_id": str(alert_id), "counts": counts}
 
 
 def _alarm_key(event: stream.Event) -> str:

@@ -2,20 +2,21 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from server import stream
 from server.alerts.board import kinds
-from server.alerts.deliveries.progress import Progress
+from server.alerts.deliveries.progress import Progress, tell
 from server.auth import Scope
 from tests.alerts.test_lifecycle import opened
 from tests.alerts.world import World, alert, world
 
 
-async def told(w: World, name: str, alert_id: str, scope: Scope) -> Any:
+async def told(w: World, name: str, alert_id: str, scope: Scope, **more: Any) -> Any:
     (kind,) = [k for k in kinds(w.db) if k.name == name]
-    event = stream.Event(1, name, {"alert_id": alert_id})
+    event = stream.Event(1, name, {"alert_id": alert_id, **more})
     assert kind.key is not None
     assert kind.key(event) == alert_id
     return await kind.render(w.op, scope, [event])
@@ -43,6 +44,38 @@ async def test_each_viewer_is_told_of_what_is_in_sight(database: str) -> None:
         assert (await told(w, "delivery", key, sees))["counts"] == counts
         assert (await told(w, "delivery", key, blind)) is None
         assert (await told(w, "delivery", key, warden)) is None
+        await tell(w.db, w.op, {UUID(key)})
+        (event,) = await w.events("delivery")
+        await w.value("DELETE FROM delivery RETURNING 1")
+        for scope in (Scope(), sees):
+            shown = await told(w, "delivery", key, scope, areas=event["areas"])
+            assert shown == {"alert_id": key, "counts": counts}, "a message waits for no count"
+        for scope in (blind, warden):
+            assert await told(w, "delivery", key, scope, areas=event["areas"]) is None
+
+
+async def test_the_last_event_has_the_last_counts(database: str) -> None:
+    """Who counted first and tells last would leave consoles with old counts."""
+    async with world(database) as w, w.client() as api:
+        await w.phone(await w.person("A1"))
+        key = (await opened(w, api))["id"]
+        async with w.db.transaction(w.op, lane="report") as con:
+            await con.execute("SELECT FROM stream_head FOR UPDATE")
+            first = asyncio.create_task(tell(w.db, w.op, {UUID(key)}))
+            await until_waiting(con, 1)
+            await con.execute("UPDATE delivery SET accepted_at = now()")
+            second = asyncio.create_task(tell(w.db, w.op, {UUID(key)}))
+            await until_waiting(con, 2)
+        await asyncio.gather(first, second)
+        accepted = [e["areas"][0][2] for e in await w.events("delivery")]
+        assert accepted == [0, 1]
+
+
+async def until_waiting(con: Any, count: int) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    async with asyncio.timeout(20):
+        while await con.fetchval(waiting) < count:  # noqa: ASYNC110 - the database has no event
+            await asyncio.sleep(0.01)
 
 
 async def test_progress_is_told_at_most_twice_a_second(database: str) -> None:

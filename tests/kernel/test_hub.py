@@ -12,8 +12,8 @@ from server import hub as hub_module
 from server import sse
 from server.auth import Scope
 from server.errors import Unavailable
-from server.hub import Hub
-from server.stream import trim_events
+from server.hub import Hub, Kind
+from server.stream import Draft, Event, append, trim_events
 from tests.kernel.watching import KINDS, WHOLE, Toy, Viewer, eventually, running, watch, watching
 
 EAST = Scope(areas=(0, 1))
@@ -57,6 +57,30 @@ async def test_what_commits_together_is_merged_by_key_and_panics_stay_single(
         ("panic", 5, 6),
     ]
     assert viewer.messages[1].data["cells"] == [[2, 3], [3, 1]], "up to the newest, absolute"
+
+
+async def test_a_panic_waits_for_no_other_message_to_be_made(toy: Toy) -> None:
+    """Made side by side, told in order: here the first is ready only after the second."""
+    called = asyncio.Event()
+
+    async def slow(_: int, __: Scope, events: list[Event]) -> dict[str, int]:
+        await called.wait()
+        return {"seq": events[-1].seq}
+
+    async def panic(_: int, __: Scope, events: list[Event]) -> dict[str, int]:
+        called.set()
+        return {"seq": events[-1].seq}
+
+    kinds = [Kind("slow", None, False, slow), Kind("panic", None, True, panic)]
+    async with running(Hub(toy.database, kinds)) as hub:
+        async with toy.database.transaction(toy.operation_id) as con:
+            await append(con, [Draft("slow", {}), Draft("panic", {})])
+        async with watching(hub, Viewer(toy), 0) as viewer:
+            await viewer.until(2)
+    assert [(m.kind, m.data["from"], m.id) for m in viewer.messages] == [
+        ("slow", 1, 1),
+        ("panic", 2, 2),
+    ]
 
 
 async def test_a_scoped_viewer_sees_nothing_hidden_and_still_no_gap(toy: Toy, hub: Hub) -> None:

@@ -1,10 +1,11 @@
 """Named tasks and the ordered end."""
 
 import asyncio
+import gc
 
 import pytest
 
-from server.supervise import Supervisor, forever
+from server.supervise import Supervisor, forever, settled
 
 
 async def test_steps_run_in_order_and_a_stuck_one_holds_nobody_up() -> None:
@@ -49,3 +50,15 @@ async def test_a_failing_turn_is_repeated(monkeypatch: pytest.MonkeyPatch) -> No
     task = asyncio.create_task(forever("test", turn, 0.01))
     await asyncio.wait_for(enough.wait(), 5)
     task.cancel()
+
+
+def test_what_a_process_is_made_of_is_not_looked_at_again() -> None:
+    before = gc.get_threshold()
+    try:
+        settled()
+        frozen = gc.get_freeze_count()
+        looked_at = len(gc.get_objects())
+        assert looked_at < frozen / 10
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

@@ -2,24 +2,29 @@
 
 import asyncio
 import contextlib
+import time
 from uuid import UUID
 
 from server import log, stream
-from server.db import Database
+from server.alerts.deliveries.store import SQL
+from server.db import Database, retried
 from server.errors import Unavailable
 
 LOGGER = log.get("progress")
 EVERY_S = 0.5
+REST = 4  # times as long as a count took: counting 50,000 must not be what they wait for
+COUNTS = ("queued", "accepted", "delivered", "seen", "answered", "failed")
 
 
 class Progress:
     """Collects which alerts' deliveries moved and tells the stream now and then, until `stop`.
 
-    What is lost with the process is a hint only: the counts are read when it is rendered.
+    An event carries the counts by area, so that no message of the stream waits for a count.
     """
 
     def __init__(self, database: Database, every_s: float = EVERY_S) -> None:
         self._db = database
+        self._least_s = every_s
         self._every_s = every_s
         self._moved: dict[int, set[UUID]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -56,9 +61,21 @@ class Progress:
             self._task = None
 
     async def _tell(self, operation_id: int, alerts: set[UUID]) -> None:
-        drafts = [stream.Draft("delivery", {"alert_id": str(a)}) for a in sorted(alerts)]
+        started = time.monotonic()
         try:
-            async with self._db.transaction(operation_id) as con:
-                await stream.append(con, drafts)
+            await tell(self._db, operation_id, alerts)
         except Unavailable:
             LOGGER.warning("progress_not_told", alerts=len(alerts))
+        self._every_s = max(self._least_s, REST * (time.monotonic() - started))
+
+
+@retried
+async def tell(db: Database, operation_id: int, alerts: set[UUID]) -> None:
+    """Counts and tells; one process at a time, so that the last event has the last counts."""
+    async with db.transaction(operation_id) as con:
+        await con.execute(SQL.count_alone)
+        drafts = []
+        for alert_id in sorted(alerts):
+            areas = [list(row) for row in await con.fetch(SQL.delivery_counts, alert_id)]
+            drafts.append(stream.Draft("delivery", {"alert_id": str(alert_id), "areas": areas}))
+        await stream.append(con, drafts)

@@ -313,9 +313,13 @@ FROM unnest($1::uuid[], $2::text[], $3::text[]) AS d (device_id, address, reason
 WHERE p.operation_id = current_operation() AND p.device_id = d.device_id
   AND p.address = d.address AND p.dead_at IS NULL
 
+-- name: count_alone
+-- Only one counts the deliveries of an operation at a time, until its commit.
+SELECT pg_advisory_xact_lock(46, current_operation())
+
 -- name: delivery_counts
--- For how many deliveries of an alert to its people each fact holds, in all areas or in some.
-SELECT count(*)::int AS queued, count(d.accepted_at)::int AS accepted,
+-- For how many deliveries of an alert to its people each fact holds, by their area.
+SELECT p.area_id, count(*)::int AS queued, count(d.accepted_at)::int AS accepted,
        count(d.delivered_at)::int AS delivered, count(d.seen_at)::int AS seen,
        count(p.first_at)::int AS answered,
        count(*) FILTER (WHERE d.state = 'failed')::int AS failed
@@ -324,7 +328,7 @@ JOIN alert_person p ON p.operation_id = d.operation_id AND p.alert_id = d.alert_
   AND p.person_id = d.person_id
 WHERE d.operation_id = current_operation() AND d.alert_id = $1
   AND d.purpose IN ('alert', 'remind')
-  AND ($2::int[] IS NULL OR p.area_id = ANY ($2))
+GROUP BY p.area_id
 
 -- name: deliveries
 -- The deliveries of an alert to people in sight, words to wardens too, in a fixed order, a page at

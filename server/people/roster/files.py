@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import openpyxl
 
 from server.people.roster import encoding
 from server.people.roster.cells import DATE
@@ -107,6 +106,8 @@ class _Reader:
     def _sheets(self, path: Path, kind: str) -> None:
         if not zipfile.is_zipfile(path):
             raise ValueError("no archive")
+        import openpyxl  # noqa: PLC0415 - slow, numpy comes with it, and most rosters are CSV
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and validations we do not read
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)
