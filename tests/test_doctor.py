@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import asyncpg
+from pydantic import SecretStr
 
 from server import doctor
 from server.config import Settings
@@ -27,6 +28,15 @@ async def test_each_fault_is_named(database: str, tmp_path: Path) -> None:
     assert set(broken) == {"durability", "schema", "FCM"}
     assert "synchronous_commit" in broken["durability"]
     assert "0004_checkin" in broken["schema"]
+
+
+async def test_satellite_routes_are_named_with_their_proof(database: str, tmp_path: Path) -> None:
+    routes = '[{"name": "garmin", "kind": "inreach", "secret": "long-enough"}]'
+    for given, told in ((routes, (False, "its secret")), ("[{}]", (True, "cannot be read"))):
+        settings = Settings(data_dir=tmp_path, satellite_routes=SecretStr(given))
+        findings = await doctor.examine(settings, database)
+        [one] = [f for f in findings if f.check.startswith("satellite")]
+        assert (one.broken, told[1] in one.text) == (told[0], True)
 
 
 async def test_no_database_is_one_finding() -> None:

@@ -106,7 +106,7 @@ async def join(
         moment = await store.clock(con)
         drafts = []
         for panic in await con.fetch(SQL.panics_of, person_id, max(i.at for i in items)):
-            own = [i for i in items if panic["event_at"] <= i.at]
+            own = [i for i in items if panic["began_at"] <= i.at]
             if await _places(con, panic["panic_id"], own, moment):
                 drafts.append(store.draft(panic["panic_id"], "moved"))
             if await _taken_back(con, panic, [i for i in own if i.cancel], actor, moment):

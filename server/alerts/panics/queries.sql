@@ -115,11 +115,15 @@ SELECT EXISTS (SELECT FROM job WHERE operation_id = current_operation()
                AND kind = 'panic.satellite' AND payload->>'person_id' = $1::int::text)
 
 -- name: panics_of
--- The panics of a person that began by a time and were not over a week before it, held in order.
-SELECT panic_id, event_at, ended_at, duress FROM panic
-WHERE operation_id = current_operation() AND person_id = $1 AND event_at <= $2
-  AND (ended_at IS NULL OR ended_at > $2::timestamptz - interval '7 days')
-ORDER BY panic_id FOR UPDATE
+-- The panics of a person that are not over, or were not a week before a time, held in order; each
+-- with its first press by when it was made, in whatever order presses came.
+SELECT c.panic_id, c.ended_at, c.duress,
+       (SELECT min(x.event_at) FROM panic_press x
+        WHERE x.operation_id = c.operation_id AND x.panic_id = c.panic_id) AS began_at
+FROM panic c
+WHERE c.operation_id = current_operation() AND c.person_id = remaining($1)
+  AND (c.ended_at IS NULL OR c.ended_at > $2::timestamptz - interval '7 days')
+ORDER BY c.panic_id FOR UPDATE OF c
 
 -- name: known_cancels
 -- By which messages of a device the timeline says already that it took its SOS back.

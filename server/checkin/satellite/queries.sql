@@ -61,12 +61,12 @@ WHERE operation_id = current_operation() AND message_id = $1 AND state = 'receiv
 
 -- name: said_since
 -- What the device of an SOS said after it, and was understood before it: places, and that it was
--- taken back.
+-- taken back. A further SOS is pressed by itself, with its place.
 SELECT message_id, at, said = 'cancel' AS cancel, lat, lon, accuracy_m FROM satellite_message
 WHERE operation_id = current_operation() AND imei = $1 AND person_id = $2 AND at >= $3
   AND message_id <> $4 AND state <> 'received'
   AND received_at > clock_timestamp() - interval '8 days'
-  AND (said = 'cancel' OR lat IS NOT NULL)
+  AND said IS DISTINCT FROM 'panic' AND (said = 'cancel' OR lat IS NOT NULL)
 ORDER BY at, message_id LIMIT 500
 
 -- name: keep_position
