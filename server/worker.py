@@ -23,6 +23,7 @@ from server.config import Settings
 from server.db import Database
 from server.jobs import Runner
 from server.mailing import served
+from server.people.places import expiring
 from server.supervise import Supervisor, every, forever, settled, stop_on_signals
 from server.texting import numbers, sms_routes
 from server.vault import open_vault
@@ -73,6 +74,8 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     supervisor.run("stop late replies", late)
     sweeper = every("sweep alerts", sweeping.EVERY_S, partial(sweeping.sweep, database))
     supervisor.run("sweep alerts", sweeper)
+    places = every("expire places", expiring.EVERY_S, partial(expiring.expire, database))
+    supervisor.run("expire places", places)
     supervisor.run("sign of life", every("sign of life", PULSE_S, pulse.beat))
     alarms = Alarms(database, settings.duty_urls is not None)
     supervisor.run("alarms", every("alarms", ALARMS_S, alarms.look))

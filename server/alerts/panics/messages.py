@@ -188,7 +188,7 @@ class Fact(msgspec.Struct, frozen=True):
 
 
 class Position(msgspec.Struct, frozen=True):
-    """Where its person was."""
+    """Where its person was. `coarse`: kept to two decimals only, and the accuracy says so."""
 
     at: datetime
     event_at: datetime
@@ -198,6 +198,7 @@ class Position(msgspec.Struct, frozen=True):
     accuracy: float | None
     battery: int | None
     age_s: float
+    coarse: bool
 
 
 class Access(msgspec.Struct, frozen=True):

@@ -178,7 +178,7 @@ ORDER BY f.event_at, f.fact_id
 -- name: positions
 -- The trail of a panic, by when it was there.
 SELECT x.at, x.event_at, x.received_at, x.lat, x.lon, x.accuracy_m AS accuracy, x.battery,
-       extract(epoch FROM clock_timestamp() - x.event_at)::float8 AS age_s
+       extract(epoch FROM clock_timestamp() - x.event_at)::float8 AS age_s, x.coarse
 FROM panic_position x WHERE x.operation_id = current_operation() AND x.panic_id = $1
 ORDER BY x.event_at, x.position_id
 
@@ -337,9 +337,9 @@ WHERE operation_id = current_operation() AND panic_id = $1
 -- Where one was is of the trail of another now.
 WITH gone AS (
   DELETE FROM panic_position WHERE operation_id = current_operation() AND panic_id = $1
-  RETURNING position_id, at, event_at, received_at, lat, lon, accuracy_m, battery)
+  RETURNING position_id, at, event_at, received_at, lat, lon, accuracy_m, battery, coarse)
 INSERT INTO panic_position (operation_id, panic_id, position_id, at, event_at, received_at, lat,
-                            lon, accuracy_m, battery)
+                            lon, accuracy_m, battery, coarse)
 SELECT current_operation(), $2, g.* FROM gone g
 ON CONFLICT DO NOTHING
 

@@ -1,0 +1,1 @@
+"""Where people were, and how long it is kept."""
