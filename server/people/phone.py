@@ -18,6 +18,7 @@ from server.people.messages import (
     SelfAlert,
     SelfOut,
     SelfPanic,
+    SelfPanicEnd,
     SelfPerson,
 )
 
@@ -38,6 +39,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         branch = await store.branch(con, me.person_id)
         rows = await con.fetch(SQL.own_watches, me.person_id)
         panic = await con.fetchrow(SQL.own_panic, me.person_id, who.actor)
+        last = await con.fetchrow(SQL.own_panic_end, me.person_id, who.actor)
     watches = [messages.SelfWatch(**row) for row in rows]
     return SelfOut(
         person=_person(me),
@@ -50,6 +52,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         pin_set=me.pin_set,
         watch=watches[0] if watches else None,
         panic=None if panic is None else SelfPanic(**panic),
+        last_panic=None if last is None else SelfPanicEnd(**last),
     )
 
 

@@ -6,7 +6,18 @@ type Message = string | [{ declarations: string[]; match: Record<string, string>
 const clients = resolve(import.meta.dirname, '../..');
 const folder = join(clients, 'shared/messages');
 const LOCALES = ['en', 'fr', 'es', 'ar', 'ru', 'zh'];
-const FILES = ['common', 'phone', 'console', 'compose', 'tree', 'warden', 'desk', 'health'];
+const FILES = [
+  'common',
+  'phone',
+  'phone-panic',
+  'phone-watch',
+  'console',
+  'compose',
+  'tree',
+  'warden',
+  'desk',
+  'health',
+];
 const PLURALS: Record<string, string[]> = {
   en: ['one'],
   fr: ['one'],
