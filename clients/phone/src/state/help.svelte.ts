@@ -54,8 +54,9 @@ export class Help {
     const press = await this.lane.raise(covert, batteryLevel());
     this.urge();
     void navigator.serviceWorker?.ready.then((registration) => wakeInBackground(registration));
-    const { follow } = await import('./following.ts');
-    await follow(this.lanes, press);
+    // it goes without its position where that part could not be loaded
+    const following = await import('./following.ts').catch(() => null);
+    await following?.follow(this.lanes, press);
   }
 
   /** Tries at once to send what has no answer, and again until it has one. */
@@ -68,6 +69,11 @@ export class Help {
         clearTimeout(this.timer);
         if (pause !== null) this.timer = setTimeout(() => this.urge(), pause);
       });
+  }
+
+  /** Whether a press of hers still calls; one that another owner of this phone left behind does not. */
+  isLive(press: Press): boolean {
+    return !press.over && Boolean(press.answer || !press.author || press.author === this.me);
   }
 
   /** Presses that were on record before the server was asked how things stand. */
@@ -104,6 +110,15 @@ export class Help {
     this.changed();
   }
 
+  /** The phone is nobody's any more: what has reached the server, and its lock, go. */
+  async forget(): Promise<void> {
+    for (const press of this.presses)
+      if (press.answer)
+        await this.end({ ...press, covert: true }, { state: 'unknown', at: press.at });
+    await this.keep(HABITS);
+    this.locked = false;
+  }
+
   async keep(habits: Partial<Habits>): Promise<void> {
     const wanted = { ...this.habits, ...habits };
     await this.lanes.set('habits', wanted);
@@ -116,8 +131,8 @@ export class Help {
       if (!old || press.covert) return null;
       return { ...old, over, text: undefined };
     });
-    const { forgetFixes } = await import('../transport/trail.ts');
-    await forgetFixes(this.lanes, press.id);
+    const trail = await import('../transport/trail.ts').catch(() => null);
+    await trail?.forgetFixes(this.lanes, press.id);
     this.changed();
   }
 

@@ -55,6 +55,7 @@ export class Phone {
   private readonly redeemSoon = repeater(() => this.tryRedeem());
   private followSoon: () => void = () => undefined;
   private polling = false;
+  private listening = false;
 
   constructor(private readonly store: Store) {
     this.api = phoneApi(store);
@@ -82,7 +83,6 @@ export class Phone {
     this.listen();
     this.refresh();
     await this.loadMore();
-    await this.readConfig();
   }
 
   private async readConfig(): Promise<void> {
@@ -98,7 +98,9 @@ export class Phone {
 
   /** What is not needed for the first screen, before the network may go. */
   private async loadMore(): Promise<void> {
-    const { Watches, followOn } = await import('./later.ts');
+    const later = await import('./later.ts').catch(() => null);
+    if (!later || this.watches) return;
+    const { Watches, followOn } = later;
     const told = () => this.others?.postMessage('changed');
     this.watches = new Watches(this.help.lanes, this.api, told, () => void this.poll());
     this.followSoon = repeater(() => followOn(this.help, this.api, () => this.followSoon()));
@@ -106,6 +108,7 @@ export class Phone {
     this.numbers = (await this.help.lanes.get('numbers')) ?? this.device?.sms.numbers ?? [];
     await this.watches.reload();
     this.refresh();
+    await this.readConfig();
   }
 
   /** A link was opened: a linked phone asks first, another one enrols. */
@@ -145,7 +148,8 @@ export class Phone {
     if (this.link === 'unlinked') return;
     this.sendSoon();
     this.followSoon();
-    this.watches?.sendSoon(this.device.person.ref);
+    if (this.watches) this.watches.sendSoon(this.device.person.ref);
+    else if (this.listening) void this.loadMore();
     void this.poll();
   }
 
@@ -173,6 +177,7 @@ export class Phone {
       if (!(failure instanceof Problem && failure.status === 401)) return false;
     }
     await this.store.forget('device', 'self');
+    await this.help.forget();
     await this.ward.forget();
     [this.device, this.self, this.heardAt, this.link] = [null, null, null, 'none'];
     this.changed();
@@ -180,6 +185,7 @@ export class Phone {
   }
 
   private listen(): void {
+    this.listening = true;
     const wake = () => document.visibilityState === 'visible' && this.refresh();
     document.addEventListener('visibilitychange', wake);
     window.addEventListener('focus', wake);
@@ -267,9 +273,9 @@ function openChannel(): BroadcastChannel | null {
 
 /** Whoever comes back after a while is asked for the PIN again, if that is wished. */
 function lockWhenLeft(help: Help): void {
-  let left = 0;
+  let left = Date.now();
   document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'hidden') left = performance.now();
-    else if (help.habits.lock && performance.now() - left > LEFT_MS) help.locked = true;
+    if (document.visibilityState === 'hidden') left = Date.now();
+    else if (help.habits.lock && Math.abs(Date.now() - left) > LEFT_MS) help.locked = true;
   });
 }
