@@ -257,9 +257,20 @@ class SelfMovement(msgspec.Struct, frozen=True):
     since: datetime | None
 
 
+class SelfPanicEnd(msgspec.Struct, frozen=True):
+    """How the caller's last panic ended. `outcome` is null until a human has seen to one that
+    was taken back."""
+
+    id: UUID
+    state: Literal["cancelled", "resolved", "closed"]
+    outcome: Literal["helped", "false_alarm", "hoax", "passed_on"] | None
+    ended_at: datetime
+
+
 class SelfOut(msgspec.Struct, frozen=True):
     """All a phone needs to show. `watch` is the one of `watches` that is due first; it and
-    `panic` are null while there is none. `pin_set`: there is a PIN to ask for; never which."""
+    `panic` are null while there is none. `pin_set`: there is a PIN to ask for; never which.
+    `last_panic`: the newest that ended within a day."""
 
     person: SelfPerson
     operation: OperationOut
@@ -273,6 +284,7 @@ class SelfOut(msgspec.Struct, frozen=True):
     watch: SelfWatch | None = None
     panic: SelfPanic | None = None
     movements: list[SelfMovement] = []
+    last_panic: SelfPanicEnd | None = None
 
 
 class AreaOut(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from server.people.messages import (
     SelfAlert,
     SelfOut,
     SelfPanic,
+    SelfPanicEnd,
     SelfPerson,
 )
 
@@ -40,6 +41,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         moves = await con.fetch(SQL.own_movements, me.person_id)
         panic = await con.fetchrow(SQL.own_panic, me.person_id, who.actor)
         near = await con.fetch(SQL.nearby_help, me.person_id)
+        last = await con.fetchrow(SQL.own_panic_end, me.person_id, who.actor)
     watches = [messages.SelfWatch(**row) for row in rows]
     return SelfOut(
         person=_person(me),
@@ -54,6 +56,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         watch=watches[0] if watches else None,
         panic=None if panic is None else SelfPanic(**panic),
         movements=[messages.SelfMovement(**row) for row in moves],
+        last_panic=None if last is None else SelfPanicEnd(**last),
     )
 
 

@@ -415,3 +415,10 @@ SELECT c.panic_id AS id, c.state, o.name AS owner, c.event_at, c.covert FROM pan
 LEFT JOIN operator o ON o.operation_id = c.operation_id AND o.operator_id = c.owner_id
 WHERE c.operation_id = current_operation() AND c.person_id = $1 AND NOT c.duress
   AND c.state IN ('open', 'acknowledged') AND (NOT c.covert OR c.raised_by = $2)
+
+-- name: own_panic_end
+-- How a person's newest panic of the last day ended, to whom own_panic showed it.
+SELECT c.panic_id AS id, c.state, c.outcome, c.ended_at FROM panic c
+WHERE c.operation_id = current_operation() AND c.person_id = $1 AND NOT c.duress
+  AND c.ended_at > clock_timestamp() - interval '1 day' AND (NOT c.covert OR c.raised_by = $2)
+ORDER BY c.received_at DESC, c.panic_id LIMIT 1

@@ -237,8 +237,19 @@ async def test_a_phone_says_who_has_it_only_when_that_is_so(database: str) -> No
         await s.act(panic, "acknowledge")
         own = (await phone.call("GET", "/v1/self")).json()["panic"]
         assert (own["state"], own["owner"]) == ("acknowledged", "admin")
+        assert (await phone.call("GET", "/v1/self")).json()["last_panic"] is None
         await s.act(panic, "resolve", NOTE)
-        assert (await phone.call("GET", "/v1/self")).json()["panic"] is None
+        after = (await phone.call("GET", "/v1/self")).json()
+        assert after["panic"] is None
+        last = after["last_panic"]
+        assert (last["id"], last["state"], last["outcome"]) == (panic, "resolved", NOTE["outcome"])
+        silent = (await s.press(3, covert=True))["panic_id"]
+        await s.act(silent, "resolve", NOTE)
+        other = await (await s.site.phone(3)).call("GET", "/v1/self")
+        assert other.json()["last_panic"]["id"] == panic
+        assert (await phone.call("GET", "/v1/self")).json()["last_panic"]["id"] == silent
+        await s.sql("UPDATE panic SET ended_at = ended_at - interval '2 days'")
+        assert (await phone.call("GET", "/v1/self")).json()["last_panic"] is None
 
 
 async def seen(s: Scene, panic: str) -> dict[str, bool]:

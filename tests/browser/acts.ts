@@ -1,7 +1,7 @@
 /** What people do at the desk and on the phone, in the words of the tests. */
 import type { Browser, Page } from 'playwright-core';
 import { DESK, openScreen, PHONE, type Screen } from './browser.ts';
-import type { Station } from './station.ts';
+import { call, type Station } from './station.ts';
 
 export async function signIn(browser: Browser, station: Station, locale = 'en'): Promise<Screen> {
   const screen = await openScreen(browser, { ...DESK, locale });
@@ -70,4 +70,42 @@ export async function look(phone: Page): Promise<void> {
 /** The phone's own answer pad, not those of the household. */
 export function answer(phone: Page, status: 'safe' | 'need_help' | 'away'): Promise<void> {
   return phone.locator(`.pad:not(.small) button.${status}`).click();
+}
+
+/** Holds SOS until it has called. */
+export async function holdSos(phone: Page): Promise<void> {
+  const button = phone.locator('[data-sos=hold]');
+  await button.hover();
+  await phone.mouse.down();
+  await phone.locator('[data-panic]').waitFor();
+  await phone.mouse.up();
+}
+
+/** A fact that the phone on this page keeps; of its own lanes, or with its answers. */
+export function kept<T>(phone: Page, key: string, base = 'muster-lanes'): Promise<T> {
+  return phone.evaluate(
+    ([name, fact]) =>
+      new Promise<T>((done) => {
+        indexedDB.open(name!).onsuccess = ({ target }) => {
+          const db = (target as IDBOpenDBRequest).result;
+          const get = db.transaction('facts').objectStore('facts').get(fact!);
+          get.onsuccess = () => {
+            db.close();
+            done(get.result as T);
+          };
+        };
+      }),
+    [base, key],
+  );
+}
+
+/** Both PINs of the phone's person: 471100, and 802000 under duress. */
+export async function setPins(phone: Page, station: Station): Promise<void> {
+  const { token } = await kept<{ token: string }>(phone, 'device', 'muster');
+  const body = { pin: '471100', duress_pin: '802000' };
+  await call(station.url, token, 'PUT', '/v1/self/pin', body);
+}
+
+export async function typePin(phone: Page, pin: string): Promise<void> {
+  for (const digit of pin) await phone.locator('.keys button', { hasText: digit }).click();
 }

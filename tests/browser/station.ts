@@ -48,6 +48,21 @@ export class Station {
     return this.hello.url;
   }
 
+  /** What the desk says by the API; the answer's body. */
+  async desk<T>(method: 'GET' | 'POST' | 'PUT', path: string, body?: object): Promise<T> {
+    return call(this.url, this.hello.token, method, path, body);
+  }
+
+  /** A text as the station's gateway brings it. */
+  async bring(sender: string, text: string): Promise<void> {
+    const answer = await fetch(`${this.url}/v1/inbound/sms/texts`, {
+      method: 'POST',
+      headers: { Authorization: 'Bearer browser' },
+      body: new URLSearchParams({ from: sender, to: '1234', text, id: crypto.randomUUID() }),
+    });
+    if (!answer.ok) throw new Error(`The gateway was answered ${answer.status}.`);
+  }
+
   /** A link that signs a console in, each time a fresh one. */
   login(): string {
     return `${this.url}/console/#login=${this.hello.logins.shift() ?? this.spent('sign-in')}`;
@@ -94,4 +109,22 @@ export class Station {
   private spent(what: string): never {
     throw new Error(`The station has no more ${what} codes; ask the helper for more.`);
   }
+}
+
+/** One call of the API; throws for what is not 2xx. */
+export async function call<T>(
+  url: string,
+  token: string,
+  method: string,
+  path: string,
+  body?: object,
+): Promise<T> {
+  const answer = await fetch(`${url}${path}`, {
+    method,
+    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+    body: body && JSON.stringify(body),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${method} ${path} was answered ${answer.status}: ${text}`);
+  return (text ? JSON.parse(text) : null) as T;
 }

@@ -34,6 +34,7 @@ ROUTE = {
     "username": "muster",
     "password": "browser",
     "report_secret": "browser",
+    "sender": "+99912345",
     "prefixes": ["+999"],
     "operation": "NBO",
 }

@@ -14,6 +14,8 @@ async function start(): Promise<void> {
   const phone = new Phone(store);
   mount(App, { target: document.getElementById('app')!, props: { phone, store } });
   onFragment('enrol', (later) => void phone.offer(later));
+  // at hand before the network may go
+  void import('./views/PanicPanel.svelte').catch(() => undefined);
   await phone.start(code);
   if ('serviceWorker' in navigator && import.meta.env.PROD)
     await navigator.serviceWorker.register('/phone/sw.js', { scope: '/phone/' });

@@ -9,6 +9,8 @@ const LOCALES = ['en', 'fr', 'es', 'ar', 'ru', 'zh'];
 const FILES = [
   'common',
   'phone',
+  'phone-panic',
+  'phone-watch',
   'console',
   'compose',
   'tree',

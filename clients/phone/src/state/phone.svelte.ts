@@ -1,19 +1,25 @@
 import { read, type Api } from '@muster/shared/api/client.ts';
 import { asFailure, Problem } from '@muster/shared/api/problem.ts';
-import type { Device, Self } from '@muster/shared/api/types.ts';
+import type { Device, PublicConfig, Self } from '@muster/shared/api/types.ts';
 import { phoneApi } from '../transport/api.ts';
 import { beginEnrolment, redeem } from '../transport/enrol.ts';
 import { Outbox, type Draft } from '../transport/outbox.ts';
-import { readPushKey, subscribe } from '../transport/push.ts';
+import { mayPush, subscribe } from '../transport/push.ts';
 import { repeater } from '../transport/repeat.ts';
 import { sendCheckins } from '../transport/sending.ts';
 import type { Entry, Store } from '../transport/store.ts';
+import { Help, wakeInBackground } from './help.svelte.ts';
 import { cleanNote } from './text.ts';
 import { Ward } from './ward.svelte.ts';
+import type { Watches } from './watches.svelte.ts';
 
 export type Link = 'none' | 'working' | 'waiting' | 'refused' | 'linked' | 'unlinked';
 
 const POLL_MS = 20_000;
+/** while a call for help lasts, who has it must soon be known */
+const LIVE_MS = 5_000;
+/** who leaves the app for so long must give the PIN again, where that is wished */
+const LEFT_MS = 60_000;
 
 /** All this phone knows, as reactive state, and the verbs the screen has. */
 export class Phone {
@@ -30,17 +36,33 @@ export class Phone {
   /** the server's Web Push key, where push is possible at all */
   pushKey = $state<string | null>(null);
 
+  /** by how many milliseconds the server's clock is ahead of this phone's */
+  skew = $state(0);
+  /** numbers that texts to the server go to */
+  numbers = $state.raw<string[]>([]);
+  /** loaded after the first screen */
+  watches = $state.raw<Watches | null>(null);
+
+  /** calls for help */
+  readonly help: Help;
   /** the branch of a warden or alternate */
   readonly ward: Ward;
+  readonly api: Api;
 
-  private readonly api: Api;
   private readonly outbox: Outbox;
   private readonly others = openChannel();
   private readonly sendSoon = repeater(() => this.flush());
   private readonly redeemSoon = repeater(() => this.tryRedeem());
+  private followSoon: () => void = () => undefined;
+  private polling = false;
+  private listening = false;
 
   constructor(private readonly store: Store) {
     this.api = phoneApi(store);
+    this.help = new Help(store, () => {
+      this.others?.postMessage('changed');
+      this.followSoon();
+    });
     this.ward = new Ward(store, this.api);
     this.outbox = new Outbox(
       store,
@@ -52,6 +74,7 @@ export class Phone {
 
   /** Loads what this phone remembers, then takes up the work. */
   async start(code: string | null): Promise<void> {
+    await this.help.load();
     await this.reload();
     const cached = await this.store.get('self');
     if (cached) [this.self, this.heardAt] = [cached.self, cached.heardAt];
@@ -59,7 +82,33 @@ export class Phone {
     else if (await this.store.get('enrolment')) this.redeemSoon();
     this.listen();
     this.refresh();
-    this.pushKey = await readPushKey(this.api).catch(() => null);
+    await this.loadMore();
+  }
+
+  private async readConfig(): Promise<void> {
+    try {
+      const config = await read<PublicConfig>(this.api.GET('/v1/config'));
+      this.pushKey = mayPush() ? config.vapid_public_key : null;
+      this.numbers = config.sms_numbers;
+      await this.help.lanes.set('numbers', [...this.numbers]);
+    } catch {
+      this.pushKey = null;
+    }
+  }
+
+  /** What is not needed for the first screen, before the network may go. */
+  private async loadMore(): Promise<void> {
+    const later = await import('./later.ts').catch(() => null);
+    if (!later || this.watches) return;
+    const { Watches, followOn } = later;
+    const told = () => this.others?.postMessage('changed');
+    this.watches = new Watches(this.help.lanes, this.api, told, () => void this.poll());
+    this.followSoon = repeater(() => followOn(this.help, this.api, () => this.followSoon()));
+    this.skew = (await this.help.lanes.get('skew')) ?? 0;
+    this.numbers = (await this.help.lanes.get('numbers')) ?? this.device?.sms.numbers ?? [];
+    await this.watches.reload();
+    this.refresh();
+    await this.readConfig();
   }
 
   /** A link was opened: a linked phone asks first, another one enrols. */
@@ -94,9 +143,19 @@ export class Phone {
 
   /** Sends what is unsent and asks the server for news. */
   refresh(): void {
-    if (!this.device || this.link === 'unlinked') return;
+    if (!this.device) return;
+    this.help.urge();
+    if (this.link === 'unlinked') return;
     this.sendSoon();
+    this.followSoon();
+    if (this.watches) this.watches.sendSoon(this.device.person.ref);
+    else if (this.listening) void this.loadMore();
     void this.poll();
+  }
+
+  /** Opens what the PIN locks. */
+  unlock(): void {
+    this.help.locked = false;
   }
 
   /** Asks the user for permission to alert this phone. */
@@ -118,6 +177,7 @@ export class Phone {
       if (!(failure instanceof Problem && failure.status === 401)) return false;
     }
     await this.store.forget('device', 'self');
+    await this.help.forget();
     await this.ward.forget();
     [this.device, this.self, this.heardAt, this.link] = [null, null, null, 'none'];
     this.changed();
@@ -125,18 +185,26 @@ export class Phone {
   }
 
   private listen(): void {
+    this.listening = true;
     const wake = () => document.visibilityState === 'visible' && this.refresh();
     document.addEventListener('visibilitychange', wake);
     window.addEventListener('focus', wake);
     window.addEventListener('online', wake);
     window.addEventListener('offline', () => (this.reachable = false));
     setInterval(wake, POLL_MS);
+    const current = () => this.help.current?.answer && !this.help.current.over;
+    setInterval(() => current() && !this.polling && void this.poll(), LIVE_MS);
+    lockWhenLeft(this.help);
   }
 
   private async poll(): Promise<void> {
+    this.polling = true;
+    const [asked, askedAt] = [this.help.onRecord(), Date.now()];
     try {
       this.self = await read<Self>(this.api.GET('/v1/self'));
       this.heardAt = Date.now();
+      this.noteSkew((askedAt + this.heardAt) / 2);
+      await this.help.heard(this.self, asked);
       this.reachable = true;
       this.link = 'linked';
       await this.store.set('self', { self: this.self, heardAt: this.heardAt });
@@ -145,7 +213,15 @@ export class Phone {
       const failure = asFailure(thrown);
       if (failure instanceof Problem && failure.status === 401) this.link = 'unlinked';
       else this.reachable = failure instanceof Problem;
+    } finally {
+      this.polling = false;
     }
+  }
+
+  private noteSkew(now: number): void {
+    const skew = Date.parse(this.self!.server_time) - now;
+    if (Math.abs(skew - this.skew) > 1_000) void this.help.lanes.set('skew', skew);
+    this.skew = skew;
   }
 
   /** Whether there is more to send. */
@@ -155,7 +231,7 @@ export class Phone {
     if (outcome === 'unlinked') this.link = 'unlinked';
     if (outcome === 'later') {
       this.reachable = false;
-      void navigator.serviceWorker?.ready.then(wakeInBackground);
+      void navigator.serviceWorker?.ready.then((one) => wakeInBackground(one, 'outbox'));
     }
     return outcome === 'later';
   }
@@ -181,7 +257,8 @@ export class Phone {
 
   private async reload(): Promise<void> {
     this.entries = await this.store.entries();
-    this.durable = this.store.durable;
+    await Promise.all([this.help.reload(), this.watches?.reload()]);
+    this.durable = this.store.durable && this.help.lanes.durable;
     const device = await this.store.get('device');
     if (device?.token === this.device?.token) return;
     this.device = device;
@@ -194,8 +271,11 @@ function openChannel(): BroadcastChannel | null {
   return typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('muster');
 }
 
-/** Where the browser offers it (Chromium), it may also send after the page is closed. */
-async function wakeInBackground(registration: ServiceWorkerRegistration): Promise<void> {
-  const { sync } = registration as { sync?: { register(tag: string): Promise<void> } };
-  await sync?.register('outbox').catch(() => undefined);
+/** Whoever comes back after a while is asked for the PIN again, if that is wished. */
+function lockWhenLeft(help: Help): void {
+  let left = Date.now();
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'hidden') left = Date.now();
+    else if (help.habits.lock && Math.abs(Date.now() - left) > LEFT_MS) help.locked = true;
+  });
 }

@@ -3,3 +3,11 @@ export function cleanNote(text: string): string | undefined {
   const clean = text.replace(/[\p{Cs}\0]/gu, '').trim();
   return Array.from(clean).slice(0, 500).join('') || undefined;
 }
+
+/** Words between commas, each as the server can store it. */
+export function listed(text: string, most: number, longest: number): string[] {
+  const words = text
+    .split(/[,;،؛，；\n]/)
+    .flatMap((word) => cleanNote(word)?.slice(0, longest) ?? []);
+  return [...new Set(words)].slice(0, most);
+}

@@ -1,11 +1,9 @@
 import { read, type Api } from '@muster/shared/api/client.ts';
-import type { PublicConfig, WebPush } from '@muster/shared/api/types.ts';
+import type { WebPush } from '@muster/shared/api/types.ts';
 
-/** The server's key for Web Push, or null where this browser or server has no push. */
-export async function readPushKey(api: Api): Promise<string | null> {
-  if (!('PushManager' in window) || !('serviceWorker' in navigator)) return null;
-  const config = await read<PublicConfig>(api.GET('/v1/config'));
-  return config.vapid_public_key;
+/** Whether this browser has push at all. */
+export function mayPush(): boolean {
+  return 'PushManager' in window && 'serviceWorker' in navigator;
 }
 
 /** Asks for permission and hands the subscription to the server. */

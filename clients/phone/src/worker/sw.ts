@@ -7,15 +7,20 @@ import { read } from '@muster/shared/api/client.ts';
 import { firstKnown, showLocale } from '@muster/shared/i18n/locale.svelte.ts';
 import { m } from '@muster/shared/i18n/messages.ts';
 import { phoneApi } from '../transport/api.ts';
+import { Lanes } from '../transport/lanes.ts';
 import { Outbox } from '../transport/outbox.ts';
+import { PanicLane } from '../transport/press.ts';
 import { sendCheckins } from '../transport/sending.ts';
 import { Store } from '../transport/store.ts';
+import { speaker, Words } from '../transport/words.ts';
 
 declare const self: ServiceWorkerGlobalScope;
 /** filled in by the build: every file of the app under its hashed name */
 declare const SHELL: { version: string; files: string[] };
 
 const CACHE = `shell-${SHELL.version}`;
+/** of a call for help, in one turn of the worker */
+const TRIES = 8;
 
 self.addEventListener('install', (event) => {
   const fill = async () => (await caches.open(CACHE)).addAll(SHELL.files);
@@ -24,7 +29,9 @@ self.addEventListener('install', (event) => {
 
 self.addEventListener('activate', (event) => {
   const tidy = async () => {
-    for (const name of await caches.keys()) if (name !== CACHE) await caches.delete(name);
+    // a page of the build before may still be open, and load a part of it
+    const others = (await caches.keys()).filter((name) => name !== CACHE);
+    for (const name of others.slice(0, -1)) await caches.delete(name);
     await self.clients.claim();
   };
   event.waitUntil(tidy());
@@ -34,8 +41,13 @@ self.addEventListener('fetch', (event) => {
   const { pathname } = new URL(event.request.url);
   if (event.request.method !== 'GET' || !pathname.startsWith('/phone/')) return;
   const key = event.request.mode === 'navigate' ? '/phone/' : event.request;
-  event.respondWith(caches.match(key).then((held) => held ?? fetch(event.request)));
+  event.respondWith(held(key).then((found) => found ?? fetch(event.request)));
 });
+
+/** From this build, else from the one before. */
+async function held(key: Request | string): Promise<Response | undefined> {
+  return (await (await caches.open(CACHE)).match(key)) ?? caches.match(key);
+}
 
 interface Payload {
   kind?: string;
@@ -90,21 +102,35 @@ async function receipt({ delivery_id }: Payload, kind: 'delivered' | 'seen'): Pr
   await read(api.POST('/v1/receipts', { body: { items } }));
 }
 
+/** Calls for help first, then all that is saved. */
 async function flush(): Promise<void> {
   const store = await Store.open();
   const device = await store.get('device');
   if (!device) return;
-  const api = phoneApi(store);
   const told = new BroadcastChannel('muster');
-  const outbox = new Outbox(
-    store,
-    (items) => sendCheckins(api, items),
-    () => told.postMessage('changed'),
-  );
-  const outcome = await outbox.flush(device.person.ref);
+  const tell = () => told.postMessage('changed');
+  const lanes = new Lanes();
+  const lane = new PanicLane(lanes, () => store.get('device'), undefined, tell);
+  const pause = await lane.flush();
+  const api = phoneApi(store);
+  const outbox = new Outbox(store, (items) => sendCheckins(api, items), tell);
+  const words = new Words(lanes, speaker(api), tell);
+  const author = device.person.ref;
+  const lanesOpen = [goOn(lane, pause), outbox.flush(author), words.flush(author)];
+  const outcomes = await Promise.all(lanesOpen);
   told.close();
   // a rejected sync is tried again by the browser
-  if (outcome === 'later') throw new Error('not everything could be sent');
+  if (outcomes.includes('later')) throw new Error('not everything could be sent');
+}
+
+/** Tries to send calls for help for as long as the browser lets a worker live. */
+async function goOn(lane: PanicLane, first: number | null): Promise<'empty' | 'later'> {
+  let pause = first;
+  for (let tries = 1; pause !== null && tries < TRIES; tries++) {
+    await new Promise((done) => setTimeout(done, pause ?? 0));
+    pause = await lane.flush();
+  }
+  return pause === null ? 'empty' : 'later';
 }
 
 /** Opens the page that is meant: a word to a warden is about her people. */

@@ -35,7 +35,26 @@ export type SelfAlert = With<
     household: { ref: string; answer: GivenAnswer | null }[];
   }
 >;
-export type Self = With<Schemas['SelfOut'], { alerts: SelfAlert[] }>;
+export type SelfWatch = With<Schemas['SelfWatch'], { kind: WatchKind; state: WatchState }>;
+export type WatchKind = Schemas['WatchIn']['kind'];
+export type WatchState = Schemas['WatchOut']['state'];
+export type SelfPanic = Schemas['SelfPanic'];
+export type SelfPanicEnd = Schemas['SelfPanicEnd'];
+/** what came later may be missing where the server is older than this page */
+export type Self = With<
+  Schemas['SelfOut'],
+  {
+    alerts: SelfAlert[];
+    watches?: SelfWatch[];
+    panic?: SelfPanic | null;
+    last_panic?: SelfPanicEnd | null;
+    pin_set?: boolean;
+  }
+>;
+export type NewWatch = Schemas['WatchIn'];
+export type Extension = Schemas['ExtendIn'];
+export type Farewell = Schemas['DoneIn'];
+export type Fixes = Schemas['PositionsIn'];
 export type Checkin = Schemas['CheckinIn'];
 export type Place = Schemas['Location'];
 export type CheckinResult = Schemas['ItemResult'];
