@@ -45,10 +45,10 @@ export class OnePanic {
     private readonly onChanged: (panic: Panic) => void,
   ) {}
 
-  start(mayAct: boolean): void {
+  start(): void {
     this.timer = setInterval(() => this.loadSoon(), EVERY_MS);
     void this.load();
-    if (mayAct) void this.attempt(async () => (this.operators = await listOperators(this.api)));
+    void this.attempt(async () => (this.operators = await listOperators(this.api)));
   }
 
   stop(): void {

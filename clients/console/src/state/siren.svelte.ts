@@ -1,7 +1,8 @@
 import { Speaker } from '../transport/speaker.ts';
 import { PATTERNS, ROUNDS, soundNow, type Sound } from './sounds.ts';
 
-const GESTURES = ['pointerdown', 'keydown'] as const;
+/** after a click, not at its beginning: what goes away by it must not move what is being clicked */
+const GESTURES = ['click', 'keydown'] as const;
 
 /** Sounds what nobody may sleep through, for as long as it must. */
 export class Siren {
