@@ -136,7 +136,7 @@ class Database:
     def __init__(self, dsn: str, size: int = 16) -> None:
         self.dsn = dsn
         report = max(2, size // 4)
-        main = max(2, size - 5 - report)
+        main = max(3, size - 5 - report)
         self._sizes = {"main": main, "report": report, "panic": 3, "stream": 2}
         self._pools: dict[str, asyncpg.Pool[Any]] = {}
 

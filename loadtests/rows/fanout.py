@@ -23,6 +23,7 @@ from server.app import http_server
 from server.auth import Authenticator, digest, new_token
 from server.feed import Feed, Message, join
 from server.hub import Hub, endpoints
+from server.supervise import settled
 from server.web import Shell
 
 VIEWERS = 500
@@ -164,6 +165,7 @@ async def serve(dsn: str) -> None:
     plain: list[Any] = []
     loop = asyncio.get_running_loop()
     beside = await loop.create_server(lambda: Plain(plain), "127.0.0.1", 0)
+    settled()
     print(listener.getsockname()[1], beside.sockets[0].getsockname()[1], flush=True)
     broadcaster = Broadcaster(hub, plain)
     while line := await asyncio.to_thread(sys.stdin.readline):
