@@ -109,6 +109,36 @@ async def test_somebody_elses_id_is_no_reason_to_refuse(database: str) -> None:
         assert await s.value("SELECT count(DISTINCT person_id) FROM panic") == 2
 
 
+async def test_no_state_of_anything_else_stands_in_its_way(database: str) -> None:
+    """An alert that ended, a warden whose push address is dead, a queue of thousands."""
+    async with scene(database) as s:
+        alert_id = await s.site.station.open_rollcall()
+        await s.sql("UPDATE alert SET state = 'expired', closed_at = now()")
+        await s.sql("UPDATE push_address SET dead_at = now()")
+        await s.sql("UPDATE device SET revoked_at = now() WHERE person_id = $1",
+                    s.site.station.people[1])  # fmt: skip
+        full = (
+            "INSERT INTO delivery (operation_id, alert_id, person_id, channel, endpoint, lane, "
+            "round, expires_at) SELECT operation_id, $1, person_id, 'sms', '1', 1, n, "
+            "now() + interval '1 day' FROM person, generate_series(1, 100) n"
+        )
+        await s.sql(full, alert_id)
+        await s.sql(
+            "INSERT INTO job (operation_id, kind, run_key, lane) "
+            "SELECT current_operation(), 'panic.count', n::text, 1 FROM generate_series(1, 500) n"
+        )
+        assert (await s.press(3))["status"] == 201
+        assert await s.told() == [(0, "duty", -1), (0, "sms", 1), (0, "sms", 2)]
+        async with s.site.api.db.connection() as con, con.transaction():
+            claimed = await con.fetch(
+                "SELECT delivery_id FROM claim_deliveries(ARRAY['sms'], 2, interval '30 s')"
+            )
+            [job] = await con.fetch("SELECT * FROM claim_jobs(ARRAY['panic.count'], 1, '1 s')")
+        ours = await s.sql("SELECT delivery_id FROM delivery WHERE panic_id IS NOT NULL")
+        assert {c[0] for c in claimed} <= {o[0] for o in ours}, "hers go first"
+        assert job["payload"] != "{}"
+
+
 async def test_an_operator_presses_for_somebody(database: str) -> None:
     async with scene(database) as s:
         body = {"id": str(uuid4()), "for": "P4"}
