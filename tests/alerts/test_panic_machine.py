@@ -1,7 +1,8 @@
 """Any course of panics: no illegal state, no lost panic, what is over stays as it ended.
 
-Presses (again, late, covert, by text), cancels with either PIN, verbs of two desks, late positions,
-repeats in any order, against a model in a few lines; on a real database.
+Presses (again, late, covert, by text), cancels and openings of the app with either PIN, verbs of
+two desks, late positions, a walk-in who turns out to be one of the others, repeats in any order,
+against a model in a few lines; on a real database.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from hypothesis.stateful import (
 
 from server import jobs
 from server.alerts import jobs as alert_jobs
+from server.alerts.members import merging
 from server.alerts.panics import actions, pins, rules
 from server.alerts.panics.messages import PositionIn
 from server.alerts.panics.press import Press
@@ -32,10 +34,13 @@ from server.auth import Principal, Scope
 from server.errors import BadInput, Clash, Problem
 from tests.alerts.world import World
 
-PEOPLE = 2
+PEOPLE = 3
+WALK_IN, WHO_REMAINS = 2, 0
 _CLEAR = """
-    TRUNCATE panic, panic_press, panic_fact, panic_position, panic_access, delivery, event, job;
-    UPDATE stream_head SET seq = 0
+    TRUNCATE panic, panic_press, panic_fact, panic_position, panic_access, panic_helper, delivery,
+             event, job;
+    UPDATE stream_head SET seq = 0;
+    UPDATE person SET merged_into = NULL, kind = CASE ref WHEN 'A2' THEN 'walk_in' ELSE kind END
 """
 _PANICS = """
     SELECT panic_id, person_id, state, covert, duress, verified, presses, owner_id, outcome,
@@ -64,12 +69,17 @@ class Courses(RuleBasedStateMachine):
         self.presses: dict[UUID, UUID] = {}
         self.over: dict[UUID, Any] = {}
         self.duress: set[int] = set()
+        self.passed_on: set[UUID] = set()
+        self.merged = False
         self.run(self._clear())
 
     async def _clear(self) -> None:
         con = await asyncpg.connect(self.world.dsn)
         await con.execute(_CLEAR)
         await con.close()
+
+    def now_is(self, n: int) -> int:
+        return WHO_REMAINS if self.merged and n == WALK_IN else n
 
     def live(self, n: int) -> UUID | None:
         own = [p for p, s in self.state.items() if s in rules.LIVE and self.whose[p] == n]
@@ -88,13 +98,13 @@ class Courses(RuleBasedStateMachine):
 
     def _press(self, n: int, one: Press, source: str, verified: bool) -> None:
         caller = Caller(self.people[n], f"device:{UUID(int=n)}", source, verified)
-        w, was = self.world, self.live(n)
+        w, was = self.world, self.live(self.now_is(n))
         [done] = self.run(press(w.db, w.op, caller, [one], ("+254", "!")))
         assert done.panic_id == (was or one.press_id)
         assert done.merged == (was is not None)
         self.presses[one.press_id] = done.panic_id
         self.state.setdefault(done.panic_id, "open")
-        self.whose[done.panic_id] = n
+        self.whose[done.panic_id] = self.now_is(n)
         self.count[done.panic_id] = self.count.get(done.panic_id, 0) + 1
 
     @precondition(lambda self: self.presses)
@@ -119,6 +129,12 @@ class Courses(RuleBasedStateMachine):
         if duress:
             self.duress.add(n)
 
+    @rule(n=WHO, duress=st.booleans())
+    def open_the_app(self, n: int, duress: bool) -> None:
+        self.run(pins.verify(self.world.db, self.phone(n), duress))
+        if duress:
+            self.duress.add(n)
+
     @precondition(lambda self: self.state)
     @rule(data=st.data(), late_s=st.integers(-5, 7200))
     def move(self, data: Any, late_s: int) -> None:
@@ -127,7 +143,8 @@ class Courses(RuleBasedStateMachine):
         item = PositionIn(uuid4(), at, 1.0, 2.0)
         args = (w.db, self.phone(self.whose[panic]), panic, [item, item])
         kept, more = self.run(actions.positions(*args))
-        assert more == (self.state[panic] in rules.LIVE)
+        goes_on = self.presses[panic]  # in another, where that was merged with it
+        assert more == (self.state[goes_on] in rules.LIVE)
         assert kept == 1 if more else kept <= 1
         assert self.run(actions.positions(*args))[0] == 0, "once"
 
@@ -147,8 +164,8 @@ class Courses(RuleBasedStateMachine):
             work = actions.hand_over(*args, self.desks[1 - d])
         else:
             work = getattr(actions, verb)(*args, "helped", None)
-        refused = self._refused(work)
-        assert not refused or self._refusable(before, verb)
+        refused, ended = self._refused(work), panic in self.passed_on and verb in rules.ENDINGS
+        assert not refused or ended or self._refusable(before, verb)
         if not refused:
             self.state[panic] = rules.step(before, verb)
 
@@ -167,6 +184,21 @@ class Courses(RuleBasedStateMachine):
             return True
         return (verb, before) == ("acknowledge", "acknowledged")
 
+    @precondition(lambda self: not self.merged)
+    @rule()
+    def merge(self) -> None:
+        w = self.world
+        self.run(merging.merge(w.db, self.desk(0), Scope(), "A2", "A0"))
+        both = [self.live(n) for n in (WALK_IN, WHO_REMAINS)]
+        self.merged = True
+        self.whose = {p: self.now_is(n) for p, n in self.whose.items()}
+        first, *later = [p for p in self.state if p in both] or [None]  # in the order of presses
+        for panic in later:
+            self.state[panic] = "resolved"
+            self.passed_on.add(panic)
+            self.count[first] += self.count[panic]
+            self.presses = {k: first if p == panic else p for k, p in self.presses.items()}
+
     @rule()
     def work(self) -> None:
         w = self.world
@@ -180,7 +212,8 @@ class Courses(RuleBasedStateMachine):
 
         self.run(all_due())
         raised = {r["person_id"] for r in self.rows() if r["duress"]}
-        assert raised == {self.people[n] for n in self.duress}, "each duress PIN was heard"
+        heard = {self.people[self.now_is(n)] for n in self.duress}
+        assert raised == heard, "each duress PIN was heard"
 
     # -- what holds at all times
 
@@ -205,7 +238,8 @@ class Courses(RuleBasedStateMachine):
         assert {p: r["presses"] for p, r in own.items()} == self.count
         for panic, row in rows.items():
             if row["state"] in rules.OVER:
-                assert self.over.setdefault(panic, tuple(row)) == tuple(row), "terminal"
+                ended = [row[k] for k in row.keys() if k != "person_id"]  # noqa: SIM118 - a record
+                assert self.over.setdefault(panic, ended) == ended, "terminal"
             assert (row["state"] == "acknowledged") <= (row["owner_id"] is not None)
         assert self.over.keys() <= rows.keys()
         kept = self.run(self.world.sql("SELECT press_id, panic_id FROM panic_press"))
