@@ -67,6 +67,11 @@ test.each(LOCALES)('%s: every plural has its forms and a form for the rest', (lo
   }
 });
 
+test('no two files name a message alike: the later one would take its place', () => {
+  const keys = FILES.flatMap((file) => Object.keys(read('en', file)));
+  expect(keys.filter((key, n) => keys.indexOf(key) !== n)).toEqual([]);
+});
+
 test('no message is left unused', () => {
   const code = sources();
   const keys = FILES.flatMap((file) => Object.keys(read('en', file)));
