@@ -9,15 +9,18 @@ import {
   overflow,
   type Screen,
 } from './browser.ts';
-import { asked, phoneOf, said } from './field.ts';
+import { asked, phoneOf, said, type Phone } from './field.ts';
 import { Station } from './station.ts';
 
 let browser: Browser;
 let station: Station;
+/** of the area that the zone's desk sees */
+let neighbour: Phone;
 const screens: Screen[] = [];
 
 beforeAll(async () => {
   [browser, station] = await Promise.all([openBrowser(), Station.start()]);
+  neighbour = await phoneOf(station);
 });
 afterEach(async () => {
   for (const { faults } of screens) expect(faults).toEqual([]);
@@ -29,17 +32,17 @@ afterAll(async () => {
 });
 
 async function sit(
-  options: { locale?: string; width?: number; height?: number } = {},
+  options: { locale?: string; width?: number; height?: number; as?: 'zone' } = {},
 ): Promise<Page> {
   const screen = await openScreen(browser, { ...DESK, ...options });
   screens.push(screen);
-  await screen.page.goto(station.login());
+  await screen.page.goto(options.as ? station.loginAs(options.as) : station.login());
   await screen.page.locator('[data-line=live]').waitFor();
   return screen.page;
 }
 
 test('an overdue watch is on every page, and goes when she says that she has arrived', async () => {
-  const phone = await phoneOf(station);
+  const phone = neighbour;
   const page = await sit();
   const id = crypto.randomUUID();
   const due_at = new Date(Date.now() + 2_000).toISOString();
@@ -52,6 +55,10 @@ test('an overdue watch is on every page, and goes when she says that she has arr
   const view = page.locator('[data-watch-view=overdue]');
   await view.locator('[data-fact=overdue]').waitFor();
   expect(await view.innerText()).toMatch(/Battery\s*not known/);
+  // where she was is shown for a reason, which stays
+  await view.locator('[data-reason=respond]').click();
+  await view.getByText('No position is known.').waitFor();
+  await view.locator('[data-fact=position_read]').waitFor();
   const row = page.locator(`[data-watch="${id}"]`);
   expect(await row.innerText()).toContain('OVERDUE');
   expect(await accessibilityFaults(page)).toEqual([]);
@@ -185,4 +192,36 @@ test('a curfew is set and ended; an area of risk lists who was not heard of', as
   expect(await accessibilityFaults(page)).toEqual([]);
   await page.locator('[data-risk=NBO-GIG] button').click();
   await expect.poll(() => page.locator('[data-dark]').count()).toBe(0);
+});
+
+test('a convoy is the sender’s until the next radio room has heard it', async () => {
+  type Placed = { area: { code: string; name: string } };
+  const areaOf = async (ref: string) =>
+    (await asked<Placed>(station, 'GET', `/v1/people/${ref}`)).area;
+  const next = await areaOf(neighbour.ref);
+  let driver = await phoneOf(station);
+  while ((await areaOf(driver.ref)).code === next.code) driver = await phoneOf(station);
+  const id = crypto.randomUUID();
+  const due_at = new Date(Date.now() + 7_200_000).toISOString();
+  await said(station, driver, 'POST', '/v1/watches', { id, kind: 'journey', due_at, grace_s: 600 });
+  const [sender, zone] = [await sit(), await sit({ as: 'zone' })];
+  await Promise.all([sender, zone].map((page) => page.locator('[data-page=watches]').click()));
+  await sender.locator(`[data-watch="${id}"]`).click();
+  await sender.locator('[data-act=offer]').click();
+  await sender.getByLabel('To which room?').selectOption(next.code);
+  expect(await accessibilityFaults(sender)).toEqual([]);
+  await sender.getByRole('button', { name: 'Offer it' }).click();
+  await sender.locator('[data-offer]').waitFor();
+
+  await zone.locator(`[data-awaited="${id}"]`).click();
+  await zone.locator('[data-heard=radio]').waitFor();
+  // it answers for nothing yet
+  expect(await zone.locator('[data-room]').getAttribute('data-room')).not.toBe(next.code);
+  expect(await accessibilityFaults(zone)).toEqual([]);
+  await zone.locator('[data-heard=radio]').click();
+  for (const page of [zone, sender]) {
+    await page.locator('[data-fact=heard]').waitFor();
+    expect(await page.locator('[data-room]').getAttribute('data-room')).toBe(next.code);
+  }
+  await zone.locator(`[data-awaited="${id}"]`).waitFor({ state: 'detached' });
 });

@@ -6,11 +6,14 @@ import { answered, arranged, begun, failed, moved, ticked, unheard } from '../sr
 import { draftWatch, newWatch } from '../src/state/watchdraft.ts';
 import {
   addWatches,
+  awaited,
   addWatchList,
   ageNow,
   openRolls,
   overdue,
   running,
+  speaksFor,
+  withoutGone,
   type Watches,
 } from '../src/state/watches.ts';
 
@@ -42,6 +45,8 @@ function watch(id: string, more: Partial<PersonWatch> = {}): PersonWatch {
     roll_id: null,
     created_at: '2026-11-23T09:00:00Z',
     created_by: null,
+    room: 'A1',
+    hand_over: null,
     last: null,
     ...more,
   };
@@ -111,6 +116,32 @@ describe('watches that run', () => {
     );
     expect(roll).toEqual({ id: 'r', due_at: '2026-11-23T10:00:00Z', left: 2 });
     expect(openRolls(book(on('a', { state: 'done' })))).toEqual([]);
+  });
+});
+
+describe('convoys between radio rooms', () => {
+  const offered = (id: string, to_area: string | null, expect_by: string) =>
+    watch(id, { hand_over: { state: 'offered', to_area, expect_by } as PersonWatch['hand_over'] });
+  const book3 = book(
+    offered('late', 'B1', '2026-11-23T11:00:00Z'),
+    offered('soon', 'B1', '2026-11-23T10:30:00Z'),
+    offered('whole', null, '2026-11-23T10:00:00Z'),
+    watch('own'),
+  );
+
+  test('a room awaits what is offered to it, the soonest first', () => {
+    expect(awaited(book3, new Set(['B', 'B1'])).map(({ id }) => id)).toEqual(['soon', 'late']);
+    expect(awaited(book3, null).map(({ id }) => id)).toEqual(['whole', 'soon', 'late']);
+  });
+
+  test('a desk of an area speaks for its rooms alone', () => {
+    expect(speaksFor(null, null)).toBe(true);
+    expect(speaksFor(new Set(['B1']), 'B1')).toBe(true);
+    expect(speaksFor(new Set(['B1']), null)).toBe(false);
+  });
+
+  test('what is no more offered is seen no more', () => {
+    expect(ids(withoutGone(book3, ['soon', 'late', 'whole']))).toEqual(['own']);
   });
 });
 

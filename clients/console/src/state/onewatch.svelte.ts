@@ -1,8 +1,22 @@
 import type { Api } from '@muster/shared/api/client.ts';
 import { asFailure, Problem, type Failure } from '@muster/shared/api/problem.ts';
-import type { PersonWatch, WatchDetail } from '@muster/shared/api/types.ts';
+import type {
+  PanicReason,
+  PersonWatch,
+  WatchDetail,
+  WatchPosition,
+} from '@muster/shared/api/types.ts';
 import { uuid } from '@muster/shared/ids.ts';
-import { cancelWatch, extendWatch, readWatch, watchDone } from '../transport/watches.ts';
+import {
+  cancelWatch,
+  extendWatch,
+  heardConvoy,
+  offerConvoy,
+  readPosition,
+  readWatch,
+  settleOffer,
+  watchDone,
+} from '../transport/watches.ts';
 import type { ServerTime } from './servertime.svelte.ts';
 
 /** One watch on screen, with its timeline. */
@@ -10,6 +24,8 @@ export class OneWatch {
   detail = $state.raw<WatchDetail | null>(null);
   /** the server's clock when it was read: its ages are as of then */
   at = $state(0);
+  /** where she was, once it was asked for */
+  place = $state.raw<WatchPosition | null>(null);
   gone = $state(false);
   working = $state(false);
   trouble = $state.raw<Failure | null>(null);
@@ -52,6 +68,31 @@ export class OneWatch {
 
   cancel(): Promise<boolean> {
     return this.act(() => cancelWatch(this.api, this.id));
+  }
+
+  offer(to_area: string | null, minutes: number): Promise<boolean> {
+    const expect_by = new Date(this.time.exact + minutes * 60_000).toISOString();
+    const wish = { id: uuid(), to_area, expect_by, note: null };
+    return this.act(() => offerConvoy(this.api, this.id, wish));
+  }
+
+  heard(offer: string, contact: 'radio' | 'phone' | 'text' | 'satellite' | 'sight') {
+    return this.act(() => heardConvoy(this.api, this.id, offer, contact));
+  }
+
+  settle(offer: string, verb: 'refuse' | 'withdraw'): Promise<boolean> {
+    return this.act(() => settleOffer(this.api, this.id, offer, verb));
+  }
+
+  /** Reads where she was, which the server writes down with the reason. */
+  async look(reason: PanicReason): Promise<void> {
+    this.trouble = null;
+    try {
+      this.place = await readPosition(this.api, this.id, reason);
+    } catch (thrown) {
+      this.trouble = asFailure(thrown);
+    }
+    await this.load();
   }
 
   private async act(work: () => Promise<PersonWatch>): Promise<boolean> {

@@ -3,7 +3,7 @@ import type { PersonWatch, WatchEvent } from '@muster/shared/api/types.ts';
 import { listOpenWatches } from '../transport/watches.ts';
 import { Listening } from './listening.svelte.ts';
 import type { ServerTime } from './servertime.svelte.ts';
-import { addWatches, addWatchList, overdue, type Watches } from './watches.ts';
+import { addWatches, addWatchList, overdue, withoutGone, type Watches } from './watches.ts';
 
 const EVERY_MS = 60_000;
 
@@ -33,8 +33,9 @@ export class WatchDesk {
     return overdue(this.watches);
   }
 
-  take({ watches }: WatchEvent): void {
+  take({ watches, gone = [] }: WatchEvent): void {
     this.put(watches);
+    if (gone.length) this.watches = withoutGone(this.watches, gone);
     this.onNews(watches);
   }
 

@@ -58,6 +58,24 @@ export function addWatchList(
   return addWatches(kept, list, at);
 }
 
+/** Without those that are this desk's to see no more. */
+export function withoutGone(watches: Watches, gone: string[]): Watches {
+  return new Map([...watches].filter(([id]) => !gone.includes(id)));
+}
+
+/** Convoys offered to a room of this desk that nobody there has heard yet: the soonest first. */
+export function awaited(watches: Watches, ours: ReadonlySet<string> | null): PersonWatch[] {
+  return running(watches)
+    .map(({ watch }) => watch)
+    .filter(({ hand_over }) => hand_over?.state === 'offered' && speaksFor(ours, hand_over.to_area))
+    .sort((a, b) => Date.parse(a.hand_over!.expect_by) - Date.parse(b.hand_over!.expect_by));
+}
+
+/** Whether a desk speaks for a room: `ours` null: for every room; a room null: the whole operation's. */
+export function speaksFor(ours: ReadonlySet<string> | null, room: string | null): boolean {
+  return ours === null || (room !== null && ours.has(room));
+}
+
 /** What is not over: overdue first, the longest overdue at the top; then what is due next. */
 export function running(watches: Watches, filter?: Filter): Heard[] {
   return [...watches.values()]

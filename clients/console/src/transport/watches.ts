@@ -8,9 +8,11 @@ import type {
   NewRadioCheck,
   NewWatch,
   Page,
+  PanicReason,
   PersonWatch,
   RadioCheck,
   WatchDetail,
+  WatchPosition,
 } from '@muster/shared/api/types.ts';
 
 const PAGE = 500;
@@ -57,6 +59,47 @@ export function extendWatch(
 
 export function cancelWatch(api: Api, id: string): Promise<PersonWatch> {
   return read(api.POST('/v1/watches/{watch_id}/cancel', { params: named(id) }));
+}
+
+const WATCH = '/v1/watches/{watch_id}';
+
+/** Offers a convoy to the next radio room; null: the whole operation's desk. */
+export function offerConvoy(
+  api: Api,
+  id: string,
+  body: { id: string; to_area: string | null; expect_by: string; note: string | null },
+): Promise<PersonWatch> {
+  return read(api.POST(`${WATCH}/hand-over`, { params: named(id), body }));
+}
+
+/** This room has heard it itself: from now on it answers for it. */
+export function heardConvoy(
+  api: Api,
+  id: string,
+  hand_over: string,
+  contact: 'radio' | 'phone' | 'text' | 'satellite' | 'sight',
+): Promise<PersonWatch> {
+  const given = { params: named(id), body: { hand_over, contact } };
+  return read(api.POST(`${WATCH}/heard`, given));
+}
+
+/** The next room refuses it, or the sender takes the offer back: the sender goes on. */
+export function settleOffer(
+  api: Api,
+  id: string,
+  hand_over: string,
+  verb: 'refuse' | 'withdraw',
+): Promise<PersonWatch> {
+  const given = { params: named(id), body: { hand_over } };
+  return read(
+    verb === 'refuse' ? api.POST(`${WATCH}/refuse`, given) : api.POST(`${WATCH}/withdraw`, given),
+  );
+}
+
+/** Where somebody overdue was last known to be: the server writes the reading down first. */
+export function readPosition(api: Api, id: string, reason: PanicReason): Promise<WatchPosition> {
+  const params = { ...named(id), query: { reason } };
+  return read(api.GET('/v1/watches/{watch_id}/position', { params }));
 }
 
 export async function listCurfews(api: Api): Promise<Curfew[]> {

@@ -156,9 +156,9 @@ export type Operator = With<Schemas['OperatorOut'], { role: Role }>;
 export type PersonInFull = Schemas['PersonOut'];
 export type Panic = Schemas['PanicOut'];
 export type PanicDetail = Schemas['PanicDetail'];
-export type PanicFact = Schemas['Fact'];
-export type PanicPosition = Schemas['Position'];
-export type PanicAccess = Schemas['Access'];
+export type PanicFact = PanicDetail['facts'][number];
+export type PanicPosition = NonNullable<PanicDetail['positions']>[number];
+export type PanicAccess = NonNullable<PanicDetail['access']>[number];
 export type PanicExport = Schemas['PanicExport'];
 export type PanicOutcome = Schemas['EndIn']['outcome'];
 /** why positions are looked at */
@@ -185,7 +185,12 @@ export interface PanicEvent {
   what: string;
 }
 
+export type HandOver = NonNullable<PersonWatch['hand_over']>;
+export type WatchPosition = Schemas['WatchPosition'];
+
 export interface WatchEvent {
   from: number;
   watches: PersonWatch[];
+  /** what was offered to this room, and is not any more */
+  gone?: string[];
 }

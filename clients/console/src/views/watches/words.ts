@@ -35,7 +35,23 @@ const FACTS: Partial<Record<WatchFact['what'], () => string>> = {
   extended: m.desk_wfact_extended,
   cancelled: m.desk_watch_cancelled,
   superseded: m.desk_wfact_superseded,
+  offered: m.desk_wfact_offered,
+  heard: m.desk_wfact_heard,
+  refused: m.desk_wfact_refused,
+  withdrawn: m.desk_wfact_withdrawn,
+  unheard: m.desk_wfact_unheard,
+  unheard_desk: m.desk_step_desk,
+  position_read: m.desk_wfact_position_read,
 };
+
+export const CONTACTS = {
+  radio: m.desk_contact_radio,
+  phone: m.desk_contact_phone,
+  text: m.desk_contact_text,
+  satellite: m.desk_contact_satellite,
+  sight: m.desk_contact_sight,
+};
+export type Contact = keyof typeof CONTACTS;
 
 /** Who was told that it was missed; nobody yet: nothing. */
 export const stepWord = (step: number): string => STEPS[step]?.() ?? '';
