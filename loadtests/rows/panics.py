@@ -15,10 +15,10 @@ from loadtests.harness import Bench, Figure
 from loadtests.panicking import Scene, Watch, scene, watch
 
 PEOPLE = 50_000
-IDLE = 120
+IDLE = 100
 WARM = 10
 PRESSES_PER_S = 10.0
-LOADED_S = 25.0
+LOADED_S = 20.0
 CHECKINS_PER_S = 2_000.0
 FLOOD_PER_S = 1_000.0
 LOGINS_PER_S = 200.0
