@@ -165,11 +165,8 @@ export type PanicOutcome = Schemas['EndIn']['outcome'];
 export type PanicReason = 'respond' | 'verify' | 'hand_over' | 'review';
 /** a watch of a person or a callsign: a timer that runs on the server */
 export type PersonWatch = Schemas['WatchOut'];
-export type WatchKind = PersonWatch['kind'];
-export type WatchState = PersonWatch['state'];
 export type WatchFact = Schemas['FactOut'];
 export type WatchDetail = Schemas['WatchDetail'];
-export type NewWatch = Schemas['WatchIn'];
 export type Curfew = Schemas['CurfewOut'];
 export type NewCurfew = Schemas['CurfewIn'];
 export type RadioCheck = Schemas['RadioCheckOut'];
