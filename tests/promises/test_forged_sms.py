@@ -32,6 +32,15 @@ AT_ONCE = 16
 CHANCE = random.Random(10)
 NO_COUNTER = "SELECT $3::uuid WHERE $1::uuid IS NOT NULL AND $2::bigint IS NOT NULL"
 COUNTED = "SELECT count(*)::int FROM checkin"
+WATCHES = """
+    INSERT INTO watch (operation_id, watch_id, kind, person_id, counts_from, due_at, grace_s,
+                       turn_at, said_at, created_by)
+    SELECT current_operation(), gen_random_uuid(), 'journey', p.person_id, now(),
+           now() + interval '1 hour', 0, now() + interval '1 hour', now(), 'test' FROM person p
+"""
+CODES = "SELECT give_watch_codes((SELECT array_agg(watch_id) FROM watch))"
+MOVED = "SELECT count(*)::int FROM watch_fact WHERE what IN ('done', 'extended', 'superseded')"
+STAND = "SELECT count(*) FROM watch WHERE state = 'running' AND round = 0"
 PANICS = """
     SELECT count(*) FROM inbound_sms i WHERE said = 'panic' AND state = 'unverified'
       AND EXISTS (SELECT FROM help_call h WHERE NOT h.verified
@@ -163,6 +172,50 @@ async def test_forged_texts_mark_nobody_and_every_panic_is_shown(database: str) 
         again = "SELECT count(*) + sum(repeated) FROM inbound_sms WHERE said = 'panic'"
         assert raised == await t.value(again), "each press is counted"
         assert not await t.value("SELECT count(*) FROM help_call WHERE verified")
+
+
+def guessed(each: int) -> list[Said]:
+    """Words about watches with a code that is guessed, or with none."""
+    made: list[Said] = []
+    for n in range(each):
+        guess = "" if n % 4 == 0 else "9" + "".join(CHANCE.choices(CODE_ALPHABET, k=3))
+        word = CHANCE.choice(["DONE", "EXTEND 600", "ГОТОВО", "完成", "EXTEND 23:59"])
+        sender = stranger() if n % 3 == 0 else number(n % PEOPLE)
+        made.append(Said(sender, f"{word} {guess}".strip()))
+    return made
+
+
+async def moved_by_guesses(t: Texting, each: int) -> int:
+    """How many words about watches of 30 people were believed."""
+    await scene(t)
+    await t.sql(WATCHES)
+    await t.sql(CODES)
+    known = await own_codes(t)
+    texts = [s for s in guessed(each) if s.words.split()[-1] not in known]
+    await come_in(t, texts)
+    return int(await t.value(MOVED))
+
+
+async def own_codes(t: Texting) -> set[str]:
+    """The codes there are: a guess that hits one is no forgery of a mechanism."""
+    return {r["code"] for r in await t.sql("SELECT code FROM watch_code")}
+
+
+async def test_no_guessed_or_bare_word_moves_a_watch(database: str) -> None:
+    async with texting(database, people=PEOPLE) as t:
+        assert await moved_by_guesses(t, EACH) == 0
+        assert await t.value(STAND) == PEOPLE
+
+
+@pytest.mark.skipif(LONG, reason="a control needs no long form")
+async def test_without_the_code_guesses_would_end_watches(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    any_code = SQL.codes.replace("k.code = $1", "length($1) > 0")
+    assert any_code != SQL.codes
+    monkeypatch.setitem(SQL.blocks, "codes", any_code)
+    async with texting(database, people=PEOPLE) as t:
+        assert await moved_by_guesses(t, FEW) > 0
 
 
 async def test_of_copies_in_any_order_one_counts(database: str) -> None:

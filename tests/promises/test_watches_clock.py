@@ -179,6 +179,45 @@ async def test_ten_thousand_due_in_one_second_fire_once_each_with_two_workers_on
         await own.each_once(MANY)
 
 
+OFFER = """
+    INSERT INTO watch_hand_over (operation_id, hand_over_id, watch_id, to_area_id, expect_by,
+                                 turn_at, body_sha256, created_by)
+    SELECT current_operation(), gen_random_uuid(), w.watch_id, (SELECT min(area_id) FROM area),
+           t.at, t.at, '', 'test'
+    FROM watch w, (SELECT clock_timestamp() + $1::float8 * interval '1 second' AS at) t
+    WHERE NOT EXISTS (SELECT FROM watch_hand_over h WHERE h.watch_id = w.watch_id)
+"""
+UNHEARD = """
+    SELECT count(*)::int AS facts, count(DISTINCT hand_over_id)::int AS offers,
+           min(extract(epoch FROM at - due_at))::float8 AS earliest_s
+    FROM watch_fact WHERE what = 'unheard'
+"""
+
+
+async def test_convoys_nobody_has_heard_alarm_once_each_whatever_two_workers_clocks_show(
+    database: str, tmp_path: Path
+) -> None:
+    async with place(database, tmp_path) as own:
+        await own.watches(300, due_s=86_400)
+        await own.sql(OFFER, 1.0)
+        await own.watches(5, due_s=86_400)
+        await own.sql(OFFER, 1800.0)  # over already, by a clock that is an hour fast
+        own.clock.write_text("3600")
+        first, _ = await own.worker(), await own.worker()
+        async with asyncio.timeout(90):
+            while True:
+                [row] = await own.sql(UNHEARD)
+                if row["facts"] >= 300:
+                    break
+                await asyncio.sleep(0.1)
+        first.kill()
+        await own.sql("SELECT pg_sleep(1)")
+        [row] = await own.sql(UNHEARD)
+        assert (row["facts"], row["offers"]) == (300, 300)
+        assert row["earliest_s"] >= 0
+        assert await own.sql("SELECT FROM watch WHERE room_id IS NOT NULL") == []
+
+
 async def test_what_one_worker_holds_the_other_passes_over(database: str, tmp_path: Path) -> None:
     async with place(database, tmp_path) as own:
         here, held = own.here, own.here.database
