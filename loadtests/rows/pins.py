@@ -21,6 +21,7 @@ from loadtests.panicking import Scene, scene
 from tests.promises.crowd import Phone
 
 SAMPLES = 100  # of each PIN
+FEWEST = 10  # also where a machine is so busy that the time is up before
 PINS = {"normal": "2468", "duress": "9731"}
 LONGEST_S = 22.0
 _TO_ALL = """
@@ -52,14 +53,13 @@ async def _in_turns(here: Scene, phones: Iterator[Phone], ask: Ask) -> Took:
     """What both PINs took, in ms."""
     for pin in PINS.values():
         await ask(here, next(phones), pin)  # the first of all pays for what follows
-    order = [*PINS] * SAMPLES
-    random.shuffle(order)
     took: Took = {name: [] for name in PINS}
     end = time.perf_counter() + LONGEST_S
-    for name in order:
-        if time.perf_counter() > end:
+    for n in range(SAMPLES):
+        if n >= FEWEST and time.perf_counter() > end:
             break
-        took[name].append(await ask(here, next(phones), PINS[name]))
+        for name in random.sample([*PINS], len(PINS)):
+            took[name].append(await ask(here, next(phones), PINS[name]))
     return took
 
 
