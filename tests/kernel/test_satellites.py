@@ -78,7 +78,8 @@ def test_what_was_changed_or_never_signed_is_not() -> None:
     other = jwt({"imei": "2"}, generate_private_key(65537, 2048))
     forged = [
         "", "..", "a.b.c", token[:-9], f"{head}.{body}.", other,
-        f"{head}.{other.split('.')[1]}.{signature}", unsigned({"imei": "1"}), f"{unsigned({}).split('.')[0]}.{body}.{signature}",
+        f"{head}.{other.split('.')[1]}.{signature}", unsigned({"imei": "1"}),
+        f"{unsigned({}).split('.')[0]}.{body}.{signature}",
         f"{head}.{body}.{signature}.", f"{head}.{body}.é", "\x00" * 30,
     ]  # fmt: skip
     for token in forged:
