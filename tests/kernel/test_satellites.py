@@ -77,10 +77,9 @@ def test_what_was_changed_or_never_signed_is_not() -> None:
     head, body, signature = token.split(".")
     other = jwt({"imei": "2"}, generate_private_key(65537, 2048))
     forged = [
-        "", "..", "a.b.c", token[:-9], f"{head}.{body}.", other,
-        f"{head}.{other.split('.')[1]}.{signature}", unsigned({"imei": "1"}),
-        f"{unsigned({}).split('.')[0]}.{body}.{signature}",
-        f"{head}.{body}.{signature}.", f"{head}.{body}.é", "\x00" * 30,
+        "", "..", "a.b.c", token[:-9], f"{head}.{body}.", other, unsigned({"imei": "1"}),
+        f"{head}.{other.split('.')[1]}.{signature}", f"{head}.{body}.{signature}.",
+        f"{unsigned({}).split('.')[0]}.{body}.{signature}", f"{head}.{body}.é", "\x00" * 30,
     ]  # fmt: skip
     for token in forged:
         assert claims_of(token, PEM) is None, token

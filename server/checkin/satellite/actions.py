@@ -11,7 +11,7 @@ from server import jobs
 from server.auth import Principal, Scope
 from server.checkin.satellite import rules, store
 from server.checkin.satellite.intake import Event
-from server.checkin.satellite.messages import DeviceIn
+from server.checkin.satellite.messages import MessengerIn
 from server.checkin.satellite.store import SQL
 from server.checkin.sms.store import SQL as TEXTS
 from server.db import Database, confirm, retried
@@ -97,7 +97,7 @@ async def enqueue(con: Any, operation_id: int, lane: int) -> None:
 
 
 @retried
-async def assign(db: Database, who: Principal, scope: Scope, imei: str, wish: DeviceIn) -> bool:
+async def assign(db: Database, who: Principal, scope: Scope, imei: str, wish: MessengerIn) -> bool:
     """A device is somebody's from now on; False if it was hers already.
 
     Raises BadInput (`person`), NotFound for a device of somebody out of sight.

@@ -12,7 +12,7 @@ from server.people.messages import PersonName
 DeviceKind = Literal["inreach", "rockblock"]
 
 
-class DeviceIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MessengerIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose a device is, by her ref. `label`: what is written on it."""
 
     person: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -20,7 +20,7 @@ class DeviceIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
 
 
-class DeviceOut(msgspec.Struct, frozen=True):
+class MessengerOut(msgspec.Struct, frozen=True):
     """A device that somebody has. `heard_at`: when its last message came; null: none ever did."""
 
     imei: str
@@ -32,5 +32,5 @@ class DeviceOut(msgspec.Struct, frozen=True):
     heard_at: datetime | None
 
 
-class DevicesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MessengersQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Devices by IMEI."""

@@ -8,7 +8,7 @@ from prometheus_client import Counter
 from server.checkin.satellite import actions
 from server.checkin.satellite.actions import Inbox
 from server.checkin.satellite.intake import events_of
-from server.checkin.satellite.messages import DeviceIn, DeviceOut, DevicesQuery
+from server.checkin.satellite.messages import MessengerIn, MessengerOut, MessengersQuery
 from server.checkin.satellite.store import SQL
 from server.db import Database
 from server.errors import NotFound, Unauthenticated, refuse_field
@@ -86,9 +86,9 @@ class Satellites:
         return Reply(204)
 
 
-def shown(row: Any) -> DeviceOut:
+def shown(row: Any) -> MessengerOut:
     """A row of devices."""
-    return DeviceOut(
+    return MessengerOut(
         imei=row["imei"],
         kind=row["kind"],
         label=row["label"],
@@ -127,8 +127,8 @@ def endpoints(
             room.list,
             "Satellite messengers and who has them",
             "satellite.read",
-            {200: Page[DeviceOut]},
-            query=DevicesQuery,
+            {200: Page[MessengerOut]},
+            query=MessengersQuery,
         ),
         Endpoint(
             "PUT",
@@ -136,8 +136,8 @@ def endpoints(
             room.put,
             "A satellite messenger is somebody's",
             "satellite.write",
-            {201: DeviceOut, 200: DeviceOut},
-            body=DeviceIn,
+            {201: MessengerOut, 200: MessengerOut},
+            body=MessengerIn,
         ),
         Endpoint(
             "DELETE",
