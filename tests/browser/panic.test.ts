@@ -211,15 +211,15 @@ describe('a covert call', () => {
     await expect.poll(() => panicsOf(ref)).toMatchObject([{ covert: true, state: 'open' }]);
     await page.mouse.up();
     await look(page);
-    expect((await shot()).equals(before)).toBe(true);
+    await expect.poll(async () => (await shot()).equals(before)).toBe(true);
     await page.reload();
-    expect((await shot()).equals(before)).toBe(true);
+    await expect.poll(async () => (await shot()).equals(before)).toBe(true);
     expect(await page.locator('[data-panic]').count()).toBe(0);
 
     const [panic] = await panicsOf(ref);
     await station.desk('POST', `/v1/panics/${panic!.id}/resolve`, { outcome: 'helped' });
     await look(page);
-    expect((await shot()).equals(before)).toBe(true);
+    await expect.poll(async () => (await shot()).equals(before)).toBe(true);
   });
 });
 
