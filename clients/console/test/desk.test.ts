@@ -5,7 +5,7 @@ import type { PanicPosition } from '@muster/shared/api/types.ts';
 import { Listening } from '../src/state/listening.svelte.ts';
 import { better, readingOf, serverNow } from '../src/state/servertime.ts';
 import { PATTERNS, soundNow, SOUNDS } from '../src/state/sounds.ts';
-import { planOf, roundMetres } from '../src/state/trail.ts';
+import { coordinates, planOf, roundMetres } from '../src/state/trail.ts';
 
 describe('the plan of a trail', () => {
   const at = (lat: number, lon: number, accuracy: number | null = 10): PanicPosition => ({
@@ -17,6 +17,7 @@ describe('the plan of a trail', () => {
     accuracy,
     battery: null,
     age_s: 0,
+    coarse: false,
   });
 
   test('nothing is drawn of nothing, and one fix stands in the middle', () => {
@@ -44,6 +45,11 @@ describe('the plan of a trail', () => {
   test('a trail across the date line is as short as it was', () => {
     const plan = planOf([at(-17, 179.999), at(-17, -179.999)], 600, 400)!;
     expect(plan.bar.metres).toBeLessThan(200);
+  });
+
+  test('a position made coarse is not read out as an exact one', () => {
+    expect(coordinates(at(-1.23456, 36.8))).toBe('-1.23456, 36.80000');
+    expect(coordinates({ ...at(-1.23, 36.8), coarse: true })).toBe('-1.23, 36.80');
   });
 
   test('the bar is a round number', () => {

@@ -15,6 +15,12 @@ export interface Plan {
   bar: { length: number; metres: number };
 }
 
+/** Degrees as they are read out: to a metre, or to what is left of a position made coarse. */
+export function coordinates({ lat, lon, coarse }: PanicPosition): string {
+  const digits = coarse ? 2 : 5;
+  return `${lat.toFixed(digits)}, ${lon.toFixed(digits)}`;
+}
+
 const METRES_A_DEGREE = 111_320;
 /** nothing is drawn larger than this many metres a unit would make it look: one fix has no extent */
 const LEAST_M = 40;

@@ -24,5 +24,7 @@ export const TEXT_STATES: Record<TextIn['state'], () => string> = {
 export function saidWord(said: NonNullable<TextIn['said']>): string {
   if (said === 'panic') return m.help_panic();
   if (said === 'cancel') return m.said_cancel();
+  if (said === 'done') return m.desk_wfact_done();
+  if (said === 'extend') return m.desk_wfact_extended();
   return said === 'position' ? m.said_position() : statusWord(said);
 }
