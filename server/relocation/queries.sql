@@ -1,11 +1,11 @@
 -- name: begin_batch
 -- Holds off freezing and closing while a batch is under way; tells the database's time.
-WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(46, current_operation()))
+WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(49, current_operation()))
 SELECT clock_timestamp() FROM held
 
 -- name: hold_out_reports
 -- Waits for the batches under way and holds off new ones until the commit.
-SELECT pg_advisory_xact_lock(46, current_operation())
+SELECT pg_advisory_xact_lock(49, current_operation())
 
 -- name: states
 -- The movements that reports name. Read after begin_batch has waited.

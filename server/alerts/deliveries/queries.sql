@@ -315,7 +315,7 @@ WHERE p.operation_id = current_operation() AND p.device_id = d.device_id
 
 -- name: count_alone
 -- Only one counts the deliveries of an operation at a time, until its commit.
-SELECT pg_advisory_xact_lock(46, current_operation())
+SELECT pg_advisory_xact_lock(48, current_operation())
 
 -- name: delivery_counts
 -- For how many deliveries of an alert to its people each fact holds, by their area.
