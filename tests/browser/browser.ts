@@ -12,6 +12,8 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
   '--no-first-run',
+  // as every desk's browser has it: no sound before somebody has touched the page
+  '--autoplay-policy=document-user-activation-required',
 ];
 const DEBIANS = '/usr/bin/chromium';
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');

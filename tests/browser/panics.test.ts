@@ -72,7 +72,6 @@ test('a panic while composing keeps what is typed, and is taken by one of two op
   expect(await bar(duty, id).innerText()).toContain(phone.name);
   // said once to who listens, not at each tick of the clock
   expect(await duty.locator('p[role=alert]').filter({ hasText: phone.name }).count()).toBe(1);
-  expect(await accessibilityFaults(duty)).toEqual([]);
 
   // the field keeps the keyboard, and nothing lies over it
   await duty.keyboard.type('en you read this');

@@ -21,6 +21,7 @@ export class Siren {
 
   start(): void {
     for (const gesture of GESTURES) window.addEventListener(gesture, this.onGesture);
+    this.speaker.onChange = (open) => (this.allowed = open);
     void this.allow();
   }
 

@@ -15,6 +15,9 @@ const EDGE_S = 0.015;
  * `allow` asks again, which works inside a click or a key press.
  */
 export class Speaker {
+  /** the browser has begun or ceased to let it sound */
+  onChange: (open: boolean) => void = () => undefined;
+
   private context: AudioContext | null = null;
 
   get open(): boolean {
@@ -23,7 +26,7 @@ export class Speaker {
 
   async allow(): Promise<boolean> {
     try {
-      this.context ??= new AudioContext();
+      this.context ??= this.listened(new AudioContext());
       // where it is refused the promise may wait for ever: nobody waits for it longer than this
       await Promise.race([this.context.resume(), new Promise((done) => setTimeout(done, 300))]);
     } catch {
@@ -52,5 +55,10 @@ export class Speaker {
   close(): void {
     void this.context?.close();
     this.context = null;
+  }
+
+  private listened(context: AudioContext): AudioContext {
+    context.onstatechange = () => context === this.context && this.onChange(this.open);
+    return context;
   }
 }
