@@ -58,7 +58,7 @@ export type Fixes = Schemas['PositionsIn'];
 export type Checkin = Schemas['CheckinIn'];
 export type Place = Schemas['Location'];
 export type CheckinResult = Schemas['ItemResult'];
-export type Device = Schemas['server.people.messages.DeviceOut'];
+export type Device = Schemas['DeviceOut'];
 export type WebPush = Schemas['WebPush'];
 export type PublicConfig = Schemas['ClientConfig'];
 
