@@ -83,6 +83,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "movement.functions": _READERS,
     "movement.resolve": _STAFF,
     "movement.report": _STAFF | {"warden", "device"},
+    "manifest.write": _STAFF,
     "channel.read": _READERS,
     "phone.read": _READERS,
     "incident.read": _READERS,

@@ -10,6 +10,7 @@ from server.paging import Page
 from server.relocation import board, listing, reporting
 from server.relocation.actions import Reports
 from server.relocation.conflicts import routes as conflicts
+from server.relocation.manifests import routes as manifests
 from server.relocation.messages import Board, Household, HouseholdsQuery, Mover, MoversQuery
 from server.relocation.movements import actions, report, store
 from server.relocation.movements.messages import (
@@ -124,6 +125,7 @@ def endpoints(
         *_of_people(room),
         *plan.endpoints(database, wake),
         *conflicts.endpoints(database, wake),
+        *manifests.endpoints(database, wake),
     ]
 
 
