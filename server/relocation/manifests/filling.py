@@ -12,7 +12,15 @@ from server.db import Database, retried
 from server.errors import Clash, refuse_field
 from server.people.messages import PersonName
 from server.relocation.manifests import rules, store
-from server.relocation.manifests.messages import Fill, FillIn, Given, Released, Room, Waiting
+from server.relocation.manifests.messages import (
+    Fill,
+    FillIn,
+    Given,
+    Released,
+    Room,
+    Waiting,
+)
+from server.relocation.manifests.rules import Need
 from server.relocation.manifests.store import SQL, Leg, Person
 from server.relocation.movements import store as movements
 from server.relocation.movements.actions import ENDED, led
@@ -42,12 +50,17 @@ async def fill(db: Database, who: Principal, scope: Scope, movement_id: UUID, wi
             led(locked.state, "cancel")
         own = await store.leg(con, movement_id, wish.leg)
         split = own.splits | _households(own, wish.split)
-        found = outcome(own, wish.order, await store.ranks(con, wish.zones), split)
+        found = outcome(own, _order(wish), await store.ranks(con, wish.zones), split)
         if wish.mark not in (None, found.filled.mark()):
             raise Clash("It would come out otherwise now. Look again.", code="fill_changed")
         if wish.apply:
             await _apply(con, who, movement_id, own, found, sorted(split - own.splits))
         return _shown(own, wish, found)
+
+
+def _order(wish: FillIn) -> list[Need]:
+    rest: tuple[Need, ...] = rules.ORDER
+    return [*wish.order, *(need for need in rest if need not in wish.order)]
 
 
 def _households(own: Leg, refs: Sequence[str]) -> frozenset[int]:
@@ -66,7 +79,7 @@ def outcome(
     gone = store.released(own)
     riders, waiting = store.riders(own, zones, gone)
     rooms = store.rooms(own, gone)
-    filled = rules.fill(riders, rooms, [*order, *(n for n in rules.ORDER if n not in order)], split)
+    filled = rules.fill(riders, rooms, order, split)
     all_waiting = (*waiting, *filled.waiting)
     ready = frozenset(r.person_id for r in riders if r.ready)
     return Outcome(rules.Filled(filled.placed, all_waiting), gone, ready, rooms)
@@ -102,7 +115,7 @@ def _shown(own: Leg, wish: FillIn, found: Outcome) -> Fill:
         leg=own.leg_id,
         applied=wish.apply,
         mark=found.filled.mark(),
-        order=wish.order,
+        order=_order(wish),
         given=[_given(own, people[p], numbers[v], p in found.ready) for p, v in placed],
         released=[
             Released(PersonName(people[p].ref, people[p].name), _number(own, people[p]), why)  # type: ignore[arg-type]

@@ -44,6 +44,7 @@ async def manifest(
         state=vehicle.state,  # type: ignore[arg-type]
         seats_in_all=vehicle.seats,
         given=len(listed),
+        mark=own.mark(vehicle_id),
         seats=[_seat(own, p, vehicle_id) for p in listed if p.ref in seen],
         unlisted=[
             Aboard(PersonName(p.ref, p.name), p.since)  # type: ignore[arg-type]

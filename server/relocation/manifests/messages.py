@@ -8,10 +8,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from server.people.messages import PersonName, Ref
+from server.relocation.manifests.rules import Need
 from server.relocation.movements.messages import Code, Reason
-from server.relocation.plan.messages import State
+from server.relocation.plan.messages import Moment, State
 
-Need = Literal["medical", "ready", "zone"]
 Papers = Literal["held", "undated", "expiring", "expired", "missing", "unknown"]
 Why = Literal[
     "no_vehicle",
@@ -83,7 +83,8 @@ class Amendment(msgspec.Struct, frozen=True):
 
 class Manifest(msgspec.Struct, frozen=True):
     """Who is to sit on a vehicle. `given` counts all seats given, also of people out of the
-    caller's sight. `apart`: sponsors whose households ride this leg in more than one vehicle."""
+    caller's sight. `apart`: sponsors whose households ride this leg in more than one vehicle.
+    `mark`: of who has which seat now; a printed list bears it."""
 
     vehicle: UUID
     number: int
@@ -92,6 +93,7 @@ class Manifest(msgspec.Struct, frozen=True):
     state: State
     seats_in_all: int
     given: int
+    mark: str
     seats: list[Seat]
     unlisted: list[Aboard]
     apart: list[Ref]
@@ -119,12 +121,13 @@ class AmendIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class FillIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seats of a leg to give by rule. Without `apply` it only shows. `order`: which need goes
-    first. `zones`: only people of these areas and below, zone by zone in this order. `split`:
-    sponsors whose households may ride apart. `mark`: of the preview: 409 if it is another now."""
+    first; what is left out follows: medical, ready, zone. `zones`: only people of these areas and
+    below, zone by zone in this order. `split`: sponsors whose households may ride apart. `mark`: of
+    the preview: 409 if it would come out otherwise now."""
 
     leg: UUID
     apply: bool = False
-    order: Annotated[list[Need], Meta(min_length=1, max_length=3)] = ["medical", "ready", "zone"]
+    order: Annotated[list[Need], Meta(max_length=3)] = []
     zones: Annotated[list[Code], Meta(max_length=500)] = []
     split: Annotated[list[Ref], Meta(max_length=1000)] = []
     mark: Annotated[str, Meta(max_length=100)] | None = None
@@ -214,3 +217,32 @@ class Travellers(msgspec.Struct, frozen=True):
     """What is known of some people, by ref."""
 
     items: list[Traveller]
+
+
+class ImportIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A list as a file: `csv` its text, or `xlsx` in base64; of it the column `ref` counts. As a
+    manifest that is put by hand."""
+
+    csv: Annotated[str, Meta(max_length=1_000_000)] | None = None
+    xlsx: bytes | None = None
+    move: bool = False
+    split: Annotated[list[Ref], Meta(max_length=1000)] = []
+
+
+class TickedIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was ticked on a printed list. `mark`: as printed on it. `seats`: the numbers ticked.
+    `people`: who was written below, by ref. `at`: when the list was ticked, by the clock there."""
+
+    id: UUID
+    stage: Literal["boarded", "arrived"]
+    at: Moment
+    mark: Annotated[str, Meta(min_length=1, max_length=20)] | None = None
+    seats: Annotated[list[Annotated[int, Meta(ge=1, le=10_000)]], Meta(max_length=400)] = []
+    people: Annotated[list[Ref], Meta(max_length=100)] = []
+
+
+class Ticked(msgspec.Struct, frozen=True):
+    """The reports that were made, by seat and then by ref; `made`: how many are new."""
+
+    made: int
+    people: list[Ref]

@@ -7,11 +7,17 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Literal
 from uuid import UUID
 
 import msgspec
 
-ORDER = ("medical", "ready", "zone")  # what goes first, unless the operator says otherwise
+Need = Literal["medical", "ready", "zone"]
+ORDER: tuple[Need, ...] = (
+    "medical",
+    "ready",
+    "zone",
+)  # what goes first, unless the operator says otherwise
 READY = frozenset({"ready", "at_point", "boarded"})
 # Many borders want papers that are good for half a year yet.
 SOON = timedelta(days=183)

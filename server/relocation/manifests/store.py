@@ -1,5 +1,6 @@
 """A leg with its vehicles, seats and people, as the rules read it and as it is shown."""
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -98,6 +99,11 @@ class Leg(msgspec.Struct, frozen=True):
         """Who has a seat on a vehicle, by seat."""
         own = [p for p in self.people if p.sits == vehicle_id]
         return sorted(own, key=lambda p: p.seat or 0)
+
+    def mark(self, vehicle_id: UUID) -> str:
+        """What two lists share exactly when the same people have the same seats."""
+        said = msgspec.json.encode([(p.seat, p.person_id) for p in self.listed(vehicle_id)])
+        return hashlib.sha256(said).hexdigest()[:8].upper()
 
     def unlisted(self, vehicle_id: UUID) -> list[Person]:
         """Who is known to be aboard a vehicle without a seat."""
