@@ -187,6 +187,10 @@ async def test_a_checker_s_list_verifies_codes_offline(own: Moving) -> None:
     await code_of(own, "P5", "revoke", counter=1)
     await own.ask("PUT", f"/vehicles/{own.id['1']}/manifest", {"people": ["P4"]})
     phone = await checker(own, 20)
+    me = (await phone.call("GET", "/v1/self")).json()
+    assert [c["id"] for c in me["checks"]] == [str(own.movement)]
+    rider = (await (await own.here.phone(3)).call("GET", "/v1/self")).json()
+    assert (rider["movements"][0]["seats"], rider["checks"]) == ([1], [])
     answer = await phone.call("GET", f"{own.path}/bundle")
     found = answer.json()
     people = {p["ref"]: p for p in found["people"]}

@@ -16,7 +16,7 @@ ON CONFLICT (operation_id, person_id) DO NOTHING
 
 -- name: handle
 -- A person's handle; her codes are held until the commit.
-WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock(47, $1))
+WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock(50, $1))
 SELECT h.handle FROM held, code_handle h
 WHERE h.operation_id = current_operation() AND h.person_id = $1
 
