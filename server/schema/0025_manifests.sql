@@ -1,5 +1,5 @@
 -- Manifests: who is to sit where, sealed lists and their amendments, papers, codes, checkers.
--- Older code may still run: no. It would take seats from a vehicle below those that are given.
+-- Older code may still run: yes. It gives no seats, seals none at a departure, and takes none away.
 
 -- Seats given, on one vehicle a leg. The plan: who boarded is what reports say. A seat is given or
 -- given up, never changed; its number is what a printed list is ticked by.
