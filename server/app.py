@@ -92,7 +92,7 @@ class Api:
             *server.alerts.routes.endpoints(self.db, self.auth, settings, self.progress),
             *server.alerts.panics.routes.endpoints(self.db, served(settings), self.hub.wake),
             *server.relocation.routes.endpoints(
-                self.db, self.stages, self.hub.wake, served(settings)
+                self.db, self.stages, self.hub.wake, served(settings), vault
             ),
             *server.hub.endpoints(self.hub, self.auth),
             *System(self.db, settings, open_push_key(settings), self.document).endpoints(),

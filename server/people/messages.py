@@ -242,7 +242,8 @@ class NearbyHelp(msgspec.Struct, frozen=True):
 
 class SelfMovement(msgspec.Struct, frozen=True):
     """A movement the caller is in that has not ended, and where she stands in it, by which
-    vehicle or at which point. `stage` in_question: reports of her contradict each other."""
+    vehicle or at which point. `stage` in_question: reports of her contradict each other. `seats`:
+    the numbers of the vehicles where she is to sit, leg by leg: the plan."""
 
     id: UUID
     kind: str
@@ -255,6 +256,16 @@ class SelfMovement(msgspec.Struct, frozen=True):
     vehicle: str | None
     point: str | None
     since: datetime | None
+    seats: list[int]
+
+
+class SelfCheck(msgspec.Struct, frozen=True):
+    """A movement the caller checks: she may fetch its list and report everybody of it."""
+
+    id: UUID
+    title: str
+    exercise: bool
+    state: str
 
 
 class SelfPanicEnd(msgspec.Struct, frozen=True):
@@ -285,6 +296,7 @@ class SelfOut(msgspec.Struct, frozen=True):
     panic: SelfPanic | None = None
     movements: list[SelfMovement] = []
     last_panic: SelfPanicEnd | None = None
+    checks: list[SelfCheck] = []
 
 
 class AreaOut(msgspec.Struct, frozen=True):

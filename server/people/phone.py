@@ -39,6 +39,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         branch = await store.branch(con, me.person_id)
         rows = await con.fetch(SQL.own_watches, me.person_id)
         moves = await con.fetch(SQL.own_movements, me.person_id)
+        checks = await con.fetch(SQL.own_checks, me.person_id)
         panic = await con.fetchrow(SQL.own_panic, me.person_id, who.actor)
         near = await con.fetch(SQL.nearby_help, me.person_id)
         last = await con.fetchrow(SQL.own_panic_end, me.person_id, who.actor)
@@ -57,6 +58,7 @@ async def view(db: Database, who: Principal) -> SelfOut:
         panic=None if panic is None else SelfPanic(**panic),
         movements=[messages.SelfMovement(**row) for row in moves],
         last_panic=None if last is None else SelfPanicEnd(**last),
+        checks=[messages.SelfCheck(**row) for row in checks],
     )
 
 

@@ -322,7 +322,14 @@ ORDER BY w.due_at, w.watch_id LIMIT 100
 -- name: own_movements
 -- The movements a person is in that have not ended, and where she stands, newest first.
 SELECT m.movement_id AS id, m.kind, m.reach, m.title, m.exercise, m.state, p.stage,
-       v.number AS vehicle_no, v.label AS vehicle, o.name AS point, p.since
+       v.number AS vehicle_no, v.label AS vehicle, o.name AS point, p.since,
+       ARRAY(SELECT w.number FROM movement_seat s
+             JOIN movement_vehicle w ON w.operation_id = s.operation_id
+               AND w.movement_id = s.movement_id AND w.vehicle_id = s.vehicle_id
+             JOIN movement_leg l ON l.operation_id = s.operation_id
+               AND l.movement_id = s.movement_id AND l.leg_id = s.leg_id
+             WHERE s.operation_id = p.operation_id AND s.movement_id = p.movement_id
+               AND s.person_id = p.person_id ORDER BY l.position, w.number) AS seats
 FROM movement_person p
 JOIN movement m ON m.operation_id = p.operation_id AND m.movement_id = p.movement_id
 LEFT JOIN movement_vehicle v ON v.operation_id = p.operation_id
@@ -331,6 +338,15 @@ LEFT JOIN movement_point o ON o.operation_id = p.operation_id
   AND o.movement_id = p.movement_id AND o.point_id = p.point_id
 WHERE p.operation_id = current_operation() AND p.person_id = $1
   AND m.state IN ('planned', 'active')
+ORDER BY m.created_at DESC, m.movement_id LIMIT 100
+
+-- name: own_checks
+-- The movements a person checks that have not ended, newest first.
+SELECT m.movement_id AS id, m.title, m.exercise, m.state
+FROM movement_checker c
+JOIN movement m ON m.operation_id = c.operation_id AND m.movement_id = c.movement_id
+WHERE c.operation_id = current_operation() AND c.person_id = $1 AND c.ended_at IS NULL
+  AND m.state IN ('preparing', 'planned', 'active')
 ORDER BY m.created_at DESC, m.movement_id LIMIT 100
 
 -- name: answers

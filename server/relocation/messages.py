@@ -44,7 +44,8 @@ Text = Annotated[str, Meta(min_length=1, max_length=500)]
 class StageIn(msgspec.Struct, frozen=True):
     """One report of where a person stands. `for` names the person; left out, the caller.
     `vehicle` by id or number: needed for boarded. `point`: needed for at_point. `reason`: needed
-    for staying. `how`: qr of a scanned code, radio of what came over it. Unknown fields are passed
+    for staying. `how`: radio of what came over it. `code`: a person's code that was scanned; it
+    alone makes a report `qr`, and names its person where `for` does not. Unknown fields are passed
     over: a newer phone must be able to report to an older server."""
 
     id: UUID
@@ -59,6 +60,7 @@ class StageIn(msgspec.Struct, frozen=True):
     point: UUID | None = None
     reason: Text | None = None
     how: Literal["qr", "radio"] | None = None
+    code: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 
 class StageBatch(msgspec.Struct, frozen=True):

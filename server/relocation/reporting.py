@@ -10,18 +10,23 @@ from server import errors
 from server.auth import Principal
 from server.db import Database
 from server.errors import Problem
-from server.people.reporters import Resolved, resolve_reporters
 from server.people.rules import storable
 from server.relocation import rules
 from server.relocation.actions import Outcome, Reports
+from server.relocation.codes.checking import About, about
 from server.relocation.messages import StageBatch, StageError, StageIn, StageResult, StageResults
 from server.relocation.store import Recorded, Report
 from server.web import Call, Endpoint, Reply, plausible
 
 BATCH_LIMIT = 512 * 1024
 WITHIN_S = 4.7  # promise 2: whoever cannot be recorded is told so within 5 s
-HOW = {"self": "app", "family": "family", "warden": "warden", "operator": "desk"}
-About = tuple[int, str, str] | Problem  # person id, ref and in what capacity; or a refusal
+HOW = {
+    "self": "app",
+    "family": "family",
+    "warden": "warden",
+    "checker": "checker",
+    "operator": "desk",
+}
 _ONE = msgspec.json.Decoder(StageIn)
 
 
@@ -49,7 +54,7 @@ def decode(raw: bytes) -> StageIn | list[msgspec.Raw]:
 
 def _whole(item: StageIn) -> StageIn:
     """Raises BadInput for a stage that says too little, and for text no record can hold."""
-    for path, text in (("reason", item.reason), ("for", item.for_)):
+    for path, text in (("reason", item.reason), ("for", item.for_), ("code", item.code)):
         if text is not None and not storable(text):
             raise errors.refuse_field(path, "Leave out the NUL character, and halves of letters.")
     if item.stage == "boarded" and item.vehicle is None:
@@ -74,16 +79,16 @@ class StageReports:
         """Records one report, or a batch with a result an item."""
         if isinstance(call.body, list):
             return await self._post_batch(call, call.body)
-        [about] = await self._about(call, [call.body])
-        report = _report(call.me, call.body, about)
+        [found] = await self._about(call, [call.body])
+        report = _report(call.me, call.body, found)
         recorded, made = await self._reports.submit(call.me.operation_id, report)
         return Reply(201 if made else 200, recorded)
 
     async def _post_batch(self, call: Call, raws: list[msgspec.Raw]) -> Reply:
         """Items are handed in together, so that they are committed in one batch."""
         items = [_decode_item(raw) for raw in raws]
-        about = iter(await self._about(call, [i for i in items if isinstance(i, StageIn)]))
-        resolved = [next(about) if isinstance(i, StageIn) else i for i in items]
+        found = iter(await self._about(call, [i for i in items if isinstance(i, StageIn)]))
+        resolved = [next(found) if isinstance(i, StageIn) else i for i in items]
         work = [self._one_of_batch(call.me, *item) for item in zip(items, resolved, strict=True)]
         outcomes = await asyncio.gather(*work)
         results = [_result(raw, o) for raw, o in zip(raws, outcomes, strict=True)]
@@ -91,48 +96,38 @@ class StageReports:
         return Reply(201 if made else 200, StageResults(results))
 
     async def _one_of_batch(
-        self, me: Principal, item: StageIn | Problem, about: About
+        self, me: Principal, item: StageIn | Problem, found: About | Problem
     ) -> Outcome | Problem:
         """One item's record, or why it was refused. Raises Unavailable for the whole batch."""
         if isinstance(item, Problem):
             return item
         try:
-            return await self._reports.submit(me.operation_id, _report(me, item, about))
+            return await self._reports.submit(me.operation_id, _report(me, item, found))
         except errors.Unavailable:
             raise
         except Problem as problem:
             return problem
 
-    async def _about(self, call: Call, items: list[StageIn]) -> list[About]:
-        """Whom each report is about, as (person_id, ref, capacity), or why it may not be."""
+    async def _about(self, call: Call, items: list[StageIn]) -> list[About | Problem]:
+        """Whom each report is about, or why it may not be."""
         me = call.me
-        own = me.person_id is not None and all(i.for_ in (None, me.person_ref) for i in items)
+        own = all(i.for_ in (None, me.person_ref) and i.code is None for i in items)
         if own and me.person_id is not None and me.person_ref is not None:
-            return [(me.person_id, me.person_ref, "self")] * len(items)
-        refs = [i.for_ for i in items]
-        found = await resolve_reporters(self._db, call.auth, me, refs)
-        return [_named(me, ref, one) for ref, one in zip(refs, found, strict=True)]
+            return [About(me.person_id, me.person_ref, "self")] * len(items)
+        return await about(self._db, call.auth, me, items)
 
 
-def _named(me: Principal, ref: str | None, found: Resolved | Problem) -> About:
-    if isinstance(found, Problem):
-        return found
-    person_id, capacity = found
-    return person_id, ref or me.person_ref or "", capacity
-
-
-def _report(me: Principal, body: StageIn, about: About) -> Report:
+def _report(me: Principal, body: StageIn, found: About | Problem) -> Report:
     """The report to record. Raises the Problem that stands against it."""
-    if isinstance(about, Problem):
-        raise about
-    person_id, ref, capacity = about
-    how = body.how or HOW[capacity]
-    same = (ref, body.movement, body.stage, body.at.timestamp(), body.vehicle, body.point)
+    if isinstance(found, Problem):
+        raise found
+    how = "qr" if found.scanned else "radio" if body.how == "radio" else HOW[found.capacity]
+    same = (found.ref, body.movement, body.stage, body.at.timestamp(), body.vehicle, body.point)
     return Report(
         report_id=body.id,
         movement_id=body.movement,
-        person_id=person_id,
-        person_ref=ref,
+        person_id=found.person_id,
+        person_ref=found.ref,
         stage=body.stage,
         vehicle=body.vehicle,
         point=body.point,
@@ -140,9 +135,9 @@ def _report(me: Principal, body: StageIn, about: About) -> Report:
         at=body.at,
         sent_at=body.sent_at,
         actor=me.actor,
-        capacity=capacity,
+        capacity=found.capacity,
         how=how,
-        body_hash=rules.body_hash(*same, body.reason, body.how),
+        body_hash=rules.body_hash(*same, body.reason, body.how, body.code),
     )
 
 

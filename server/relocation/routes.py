@@ -7,9 +7,12 @@ from uuid import UUID
 from server import paging
 from server.db import Database
 from server.paging import Page
-from server.relocation import board, listing, reporting
+from server.relocation import board, listing, report_routes, reporting
 from server.relocation.actions import Reports
+from server.relocation.codes import routes as codes
 from server.relocation.conflicts import routes as conflicts
+from server.relocation.manifests import file_routes as files
+from server.relocation.manifests import routes as manifests
 from server.relocation.messages import Board, Household, HouseholdsQuery, Mover, MoversQuery
 from server.relocation.movements import actions, report, store
 from server.relocation.movements.messages import (
@@ -23,6 +26,7 @@ from server.relocation.movements.messages import (
 from server.relocation.movements.report import Report
 from server.relocation.movements.store import SQL, Sight
 from server.relocation.plan import routes as plan
+from server.vault import Vault
 from server.web import Call, Endpoint, Reply
 
 ONE = "/v1/movements/{movement_id}"
@@ -114,7 +118,7 @@ async def _sight(call: Call) -> Sight:
 
 
 def endpoints(
-    database: Database, reports: Reports, wake: Wake, texted: Sequence[str] = ()
+    database: Database, reports: Reports, wake: Wake, texted: Sequence[str], vault: Vault
 ) -> list[Endpoint]:
     """The calls of this room and those inside it."""
     room = Movements(database, wake, texted)
@@ -124,6 +128,10 @@ def endpoints(
         *_of_people(room),
         *plan.endpoints(database, wake),
         *conflicts.endpoints(database, wake),
+        *report_routes.endpoints(database, texted),
+        *manifests.endpoints(database, wake),
+        *files.endpoints(database, wake, reports),
+        *codes.endpoints(database, wake, vault),
     ]
 
 

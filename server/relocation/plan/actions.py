@@ -11,6 +11,7 @@ from server.db import Database, retried
 from server.errors import BadInput, Clash, FieldError, refuse_field
 from server.people import store as people
 from server.relocation import capacity
+from server.relocation.manifests import sealing
 from server.relocation.movements import store as movements
 from server.relocation.movements.actions import led
 from server.relocation.movements.store import SQL as MOVEMENTS
@@ -90,12 +91,17 @@ async def put_vehicle(
             raise refuse_field("leg", "There is no such leg in this movement.")
         if await con.fetchval(SQL.number_taken, movement_id, wish.number, vehicle_id):
             raise refuse_field("number", "Another vehicle of this movement has this number.")
+        last = await con.fetchval(SQL.last_seat, movement_id, vehicle_id)
+        if last is not None and last > wish.seats:
+            raise refuse_field("seats", f"Seat {last} is given: take its holder off the list.")
         row = await con.fetchrow(
             *(SQL.put_vehicle, movement_id, vehicle_id, wish.leg, wish.number, wish.label),
             *(wish.callsign, wish.seats, wish.state, wish.watch_id),
         )
         if row is None:
             raise Clash("Reports are read by leg and number. Make another vehicle.", code=FIXED)
+        if wish.state in ("departed", "arrived"):
+            await sealing.at_departure(con, who, movement_id, vehicle_id)
         moment: datetime = await con.fetchval(MOVEMENTS.clock)
         await capacity.check(con, [(movement_id, vehicle_id)], moment)
         await _tell(con, who, movement_id, "vehicle", vehicle_id, row, wish.state, wish.number)

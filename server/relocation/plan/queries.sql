@@ -48,6 +48,11 @@ ORDER BY position, leg_id
 SELECT EXISTS (SELECT FROM movement_vehicle WHERE operation_id = current_operation()
                AND movement_id = $1 AND number = $2 AND vehicle_id <> $3)
 
+-- name: last_seat
+-- The highest seat that is given on a vehicle.
+SELECT max(seat) FROM movement_seat
+WHERE operation_id = current_operation() AND movement_id = $1 AND vehicle_id = $2
+
 -- name: put_vehicle
 -- A vehicle as it is to be; nothing where its leg or number would change.
 INSERT INTO movement_vehicle AS v (operation_id, movement_id, vehicle_id, leg_id, number, label,

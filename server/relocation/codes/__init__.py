@@ -1,0 +1,1 @@
+"""Signed codes of people, and the checkers who scan them."""

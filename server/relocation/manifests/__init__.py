@@ -1,0 +1,1 @@
+"""Manifests: seats given, sealed at departure, amended after it; papers; files."""

@@ -1,0 +1,83 @@
+"""A list that was ticked on paper comes back: a report of each number, through the one recorder."""
+
+import asyncio
+from uuid import UUID, uuid5
+
+from server.auth import Principal, Scope
+from server.db import Database
+from server.errors import BadInput, Clash, FieldError, refuse_field
+from server.relocation import rules as stages
+from server.relocation.actions import Reports
+from server.relocation.manifests import store
+from server.relocation.manifests.messages import Ticked, TickedIn
+from server.relocation.manifests.store import Leg, Person
+from server.relocation.movements import store as movements
+from server.relocation.store import Report
+
+
+async def enter(
+    db: Database,
+    reports: Reports,
+    who: Principal,
+    scope: Scope,
+    ids: tuple[UUID, UUID],
+    wish: TickedIn,
+) -> Ticked:
+    """Reports of everybody ticked. Sent again they are the same reports: their ids come of the
+    form's own. Raises Clash where seats have changed hands since it was printed."""
+    movement_id, vehicle_id = ids
+    if not wish.seats and not wish.people:
+        raise refuse_field("seats", "Give the numbers that are ticked.")
+    async with db.transaction(who.operation_id) as con:
+        await movements.must_see(con, movements.sight_of(who, scope), movement_id)
+        own = await store.leg_of(con, movement_id, vehicle_id)
+    if wish.seats and wish.mark != own.mark(vehicle_id):
+        raise Clash(
+            "The list was changed since it was printed: its numbers are others now. Enter people.",
+            code="manifest_changed",
+        )
+    ticked = _ticked(own, scope, vehicle_id, wish)
+    made = [_report(who, movement_id, vehicle_id, wish, person) for person in ticked]
+    work = (reports.submit(who.operation_id, report) for report in made)
+    outcomes = await asyncio.gather(*work)
+    return Ticked(sum(new for _, new in outcomes), [p.ref for p in ticked])
+
+
+def _ticked(own: Leg, scope: Scope, vehicle_id: UUID, wish: TickedIn) -> list[Person]:
+    """Who was ticked. Raises BadInput naming each number and ref that is nobody's."""
+    by_seat = {p.seat: p for p in own.listed(vehicle_id)}
+    by_ref = {p.ref: p for p in own.people}
+    found: dict[int, Person] = {}
+    errors = []
+    named = [(f"seats[{n}]", by_seat.get(seat)) for n, seat in enumerate(wish.seats)]
+    named += [(f"people[{n}]", by_ref.get(ref)) for n, ref in enumerate(wish.people)]
+    for path, person in named:
+        if person is None or not scope.sees(person.person_id, person.area_id):
+            errors.append(FieldError(path, "Nobody has this number or ref. Look again."))
+        else:
+            found[person.person_id] = person
+    if errors:
+        raise BadInput("Correct the fields named in errors and send it again.", errors=errors)
+    return list(found.values())
+
+
+def _report(
+    who: Principal, movement_id: UUID, vehicle_id: UUID, wish: TickedIn, person: Person
+) -> Report:
+    said = (person.ref, movement_id, wish.stage, wish.at.timestamp(), vehicle_id)
+    return Report(
+        report_id=uuid5(wish.id, f"{wish.stage} {person.person_id}"),
+        movement_id=movement_id,
+        person_id=person.person_id,
+        person_ref=person.ref,
+        stage=wish.stage,
+        vehicle=vehicle_id,
+        point=None,
+        reason=None,
+        at=wish.at,
+        sent_at=None,
+        actor=who.actor,
+        capacity="operator",
+        how="desk",
+        body_hash=stages.body_hash(*said, "ticked"),
+    )

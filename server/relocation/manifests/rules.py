@@ -1,0 +1,183 @@
+"""Who gets which seat of a leg, and who waits for what: by rules an operator sees and may override.
+
+Pure: the same people, vehicles and wishes give the same seats.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+Need = Literal["medical", "ready", "zone"]
+ORDER: tuple[Need, ...] = (
+    "medical",
+    "ready",
+    "zone",
+)  # what goes first, unless the operator says otherwise
+READY = frozenset({"ready", "at_point", "boarded"})
+# Many borders want papers that are good for half a year yet.
+SOON = timedelta(days=183)
+_LAST = 1 << 30
+_ENCODER = msgspec.json.Encoder()
+
+
+class Rider(msgspec.Struct, frozen=True):
+    """Somebody who is to ride a leg. `zone`: her rank among zones; `sits`: the vehicle of this
+    leg where she has a seat."""
+
+    person_id: int
+    household_id: int
+    medical: bool = False
+    ready: bool = False
+    zone: tuple[int, str] = (_LAST, "")
+    sits: UUID | None = None
+
+
+class Vehicle(msgspec.Struct, frozen=True):
+    """A vehicle of the leg. `open`: seats may be given by rule: it is neither sealed, withdrawn
+    nor gone. `taken`: seats that are given, and people aboard who have none."""
+
+    vehicle_id: UUID
+    number: int
+    seats: int
+    taken: int
+    open: bool = True
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Who has no seat, and why; `number` of the vehicle her household rides."""
+
+    person_id: int
+    reason: str
+    number: int | None = None
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """Seats to give (person, vehicle), in the order they are given; and who waits."""
+
+    placed: tuple[tuple[int, UUID], ...]
+    waiting: tuple[Wait, ...]
+
+    def mark(self) -> str:
+        """What two outcomes share exactly when they are the same."""
+        said = _ENCODER.encode([self.placed, self.waiting])
+        return hashlib.sha256(said).hexdigest()[:32]
+
+
+def fill(
+    riders: Iterable[Rider],
+    vehicles: Sequence[Vehicle],
+    order: Sequence[str] = ORDER,
+    split: Collection[int] = (),
+) -> Filled:
+    """Gives free seats, household by household, in this order of needs; each into the first
+    vehicle that holds all of it. `split`: households that may ride apart.
+
+    A household for which there is no room lets later, smaller ones pass: an empty seat helps
+    nobody.
+    """
+    homes: dict[int, list[Rider]] = defaultdict(list)
+    for rider in sorted(riders, key=lambda r: r.person_id):
+        homes[rider.household_id].append(rider)
+    free = {v.vehicle_id: max(0, v.seats - v.taken) for v in _open(vehicles)}
+    placed: list[tuple[int, UUID]] = []
+    waiting: list[Wait] = []
+    for home in sorted(homes.values(), key=lambda own: _turn(own, order)):
+        given, waits = _seat(home, vehicles, free, home[0].household_id in split)
+        placed += given
+        waiting += waits
+        for _, vehicle_id in given:
+            free[vehicle_id] -= 1
+    return Filled(tuple(placed), tuple(waiting))
+
+
+def _open(vehicles: Iterable[Vehicle]) -> list[Vehicle]:
+    return sorted((v for v in vehicles if v.open), key=lambda v: v.number)
+
+
+def _turn(home: Sequence[Rider], order: Sequence[str]) -> tuple[object, ...]:
+    """When a household has its turn. One member's medical need is the household's; it is ready
+    when all who still need a seat are."""
+    ranks: dict[str, object] = {
+        "medical": not any(r.medical for r in home),
+        "ready": not all(r.ready for r in home if r.sits is None),
+        "zone": min(r.zone for r in home),
+    }
+    return (*(ranks[need] for need in order), home[0].household_id)
+
+
+def _seat(
+    home: Sequence[Rider], vehicles: Sequence[Vehicle], free: Mapping[UUID, int], apart: bool
+) -> tuple[list[tuple[int, UUID]], list[Wait]]:
+    """Seats of one household's members who have none, or why they wait."""
+    due = [r.person_id for r in home if r.sits is None]
+    if not due:
+        return [], []
+    if apart:
+        return _scatter(due, vehicles, free)
+    sits = {r.sits for r in home if r.sits is not None}
+    fits = [v for v in _open(vehicles) if free[v.vehicle_id] >= len(due)]
+    if sits:
+        fits = [v for v in fits if {v.vehicle_id} == sits]
+    if fits:
+        return [(person_id, fits[0].vehicle_id) for person_id in due], []
+    wait = _joining(sits, vehicles) if sits else (_alone(len(due), vehicles, free), None)
+    return [], [Wait(person_id, *wait) for person_id in due]
+
+
+def _scatter(
+    due: Sequence[int], vehicles: Sequence[Vehicle], free: Mapping[UUID, int]
+) -> tuple[list[tuple[int, UUID]], list[Wait]]:
+    """Over as few vehicles as hold them; who finds no seat waits."""
+    roomy = sorted(_open(vehicles), key=lambda v: -free[v.vehicle_id])
+    snug = [v for v in reversed(roomy) if free[v.vehicle_id] >= len(due)]
+    seats = [v.vehicle_id for v in snug[:1] or roomy for _ in range(free[v.vehicle_id])]
+    placed = list(zip(due, seats, strict=False))
+    reason = "full" if roomy else "no_vehicle"
+    return placed, [Wait(person_id, reason) for person_id in due[len(placed) :]]
+
+
+def _joining(sits: Collection[UUID], vehicles: Sequence[Vehicle]) -> tuple[str, int | None]:
+    """Why the rest of a household cannot join those of it who have seats."""
+    own = [v for v in vehicles if v.vehicle_id in sits]
+    if len(own) != 1:
+        return "household_apart", None
+    return ("household_vehicle_full" if own[0].open else "household_vehicle_closed"), own[0].number
+
+
+def _alone(size: int, vehicles: Sequence[Vehicle], free: Mapping[UUID, int]) -> str:
+    """Why a household none of which has a seat gets none."""
+    open_ones = _open(vehicles)
+    if not open_ones:
+        return "no_vehicle"
+    if size > max(v.seats for v in open_ones):
+        return "larger_than_vehicle"
+    return "no_seats_together" if sum(free.values()) >= size else "full"
+
+
+def torn(sits: Mapping[int, UUID | None], split: bool) -> bool:
+    """Whether a household, person -> vehicle or None, rides apart though nobody said it may."""
+    return not split and len(set(sits.values())) > 1
+
+
+def numbers(taken: Collection[int], seats: int, count: int) -> list[int]:
+    """The lowest free seat numbers; fewer than asked where the vehicle has no more."""
+    return [n for n in range(1, seats + 1) if n not in taken][:count]
+
+
+def papers(held: bool | None, expires_on: date | None, crossing: date) -> str:
+    """What is to be said of somebody's papers on the day of the crossing. Nothing said is
+    unknown, and papers without a date of expiry are not known to be good for longer."""
+    if held is None:
+        return "unknown"
+    if not held:
+        return "missing"
+    if expires_on is None:
+        return "undated"
+    if expires_on < crossing:
+        return "expired"
+    return "expiring" if expires_on < crossing + SOON else "held"

@@ -1,0 +1,57 @@
+"""The report of a movement as files."""
+
+from collections.abc import Sequence
+
+from server.db import Database
+from server.relocation import tables
+from server.relocation.manifests.page import HTML
+from server.relocation.movements import report, report_files
+from server.relocation.movements.store import sight_of
+from server.web import Call, Endpoint, Reply
+
+ONE = "/v1/movements/{movement_id}/report"
+
+
+class ReportFiles:
+    """The handlers. `texted`: prefixes of numbers an SMS route serves."""
+
+    def __init__(self, database: Database, texted: Sequence[str]) -> None:
+        self._db = database
+        self._texted = texted
+
+    async def _found(self, call: Call) -> report.Report:
+        sight = sight_of(call.me, await call.auth.scope(call.me))
+        seen = (call.me.operation_id, sight, call.uuid("movement_id"))
+        return await report.report(self._db, *seen, self._texted)
+
+    async def book(self, call: Call) -> Reply:
+        """The report as a workbook."""
+        found = report_files.sheets(await self._found(call))
+        return Reply(200, tables.to_book(found), tables.BOOK)
+
+    async def print(self, call: Call) -> Reply:
+        """The report as a page to print."""
+        return Reply(200, report_files.page(await self._found(call)), HTML)
+
+
+def endpoints(database: Database, texted: Sequence[str]) -> list[Endpoint]:
+    """The calls of the report's files."""
+    room = ReportFiles(database, texted)
+    return [
+        Endpoint(
+            "GET",
+            f"{ONE}/xlsx",
+            room.book,
+            "What a movement comes to, as a workbook",
+            "movement.read",
+            {200: tables.BOOK_TYPE},
+        ),
+        Endpoint(
+            "GET",
+            f"{ONE}/print",
+            room.print,
+            "What a movement comes to, as a page to print or keep as PDF",
+            "movement.read",
+            {200: "text/html"},
+        ),
+    ]
