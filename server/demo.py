@@ -24,6 +24,8 @@ from rich.table import Table
 from clients.simulator import enrolments, station
 from clients.simulator.api import Api
 from clients.simulator.fcm import FcmServer
+from clients.simulator.field import Field
+from clients.simulator.phone import Phone
 from clients.simulator.phones import Fleet
 from clients.simulator.sms import PASSWORD, USER, SmsGateway
 from clients.simulator.texters import Texters
@@ -37,6 +39,7 @@ PROJECT = "muster-sim"
 SEED = 7
 TIME_SCALE = 0.5  # simulated people are twice as quick as real ones: nobody watches for an hour
 OPENS_AFTER_S = 5.0
+OUT = 4  # of the staff are out, and meet with more than the roll call
 WITHOUT_APP = 10  # every tenth of the staff has a number only, and answers by text
 LINES_S = 0.1
 ROUTE = "kenya"
@@ -62,6 +65,7 @@ class Show:
     doing: str = "Starting the database and the server"
     fleet: Fleet | None = None
     texters: Texters | None = None
+    field: Field | None = None
     counts: dict[str, int] | None = None
     population: int = 0
 
@@ -88,6 +92,10 @@ class Show:
         if self.texters is not None:
             t = self.texters.counts
             table.add_row("[dim]texts[/]", f"{t['texts']} sent, {t['answers']} answered by text")
+        if self.field is not None and self.field.counts["panics"]:
+            table.add_row(
+                "[dim]panic[/]", f"one is open, {self.field.counts['fixes']} positions so far"
+            )
         if self.counts is not None:
             said = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in self.counts.items())
             table.add_row("[dim]headcount[/]", f"{said}, of {self.population}")
@@ -186,7 +194,7 @@ async def _play(show: Show, fcm: FcmServer, folder: Path, dsn: str, people: int)
         operator = await _import(database, folder, people)
         await _until_serving(show.url)
         staff = [p for p in station.people(people, SEED) if p.category != "family"]
-        spare, others = staff[0], staff[1:]
+        spare, out, others = staff[0], staff[1 : 1 + OUT], staff[1 + OUT :]
         own = await enrolments.codes(show.url, operator.token, [spare.ref])
         show.phone_name = spare.name
         show.phone_link = f"{show.url}/phone/#enrol={own[spare.ref]}"
@@ -201,7 +209,9 @@ async def _play(show: Show, fcm: FcmServer, folder: Path, dsn: str, people: int)
         await show.fleet.ready.wait()
         show.doing = f"A roll call opens in {OPENS_AFTER_S:.0f} s"
         await asyncio.sleep(OPENS_AFTER_S)
-        await _watch(show, operator.token)
+        async with asyncio.TaskGroup() as going_on:
+            going_on.create_task(_out(show, operator.token, [p.ref for p in out]), name="field")
+            going_on.create_task(_watch(show, operator.token), name="roll call")
         await living
     finally:
         await database.close()
@@ -238,6 +248,17 @@ async def _until_there(session: aiohttp.ClientSession, url: str) -> None:
                 if answer.status == 200:
                     return
         await asyncio.sleep(0.1)
+
+
+async def _out(show: Show, token: str, refs: list[str]) -> None:
+    """A panic, journeys and a radio roll, beside the roll call."""
+    codes = await enrolments.codes(show.url, token, refs)
+    async with Api(show.url, 8) as api:
+        phones = [Phone(api, code=codes[ref], seed=ref) for ref in refs]
+        for phone in phones:
+            await phone.enrol()
+        show.field = Field(api, token, phones)
+        await show.field.run()
 
 
 async def _watch(show: Show, token: str) -> None:
