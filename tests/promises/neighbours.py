@@ -32,7 +32,7 @@ from server.people import importing, operations
 from server.texting import SmsRoute
 from server.vault import open_vault
 from tests.people.roster import write
-from tests.promises import pressed, their_devices, their_watches
+from tests.promises import pressed, their_devices, their_movements, their_watches
 from tests.support.http import settings
 from tests.support.texts import App
 
@@ -41,6 +41,7 @@ LEFT_OUT = {"last_seen_at"}  # the server notes it on its own, half a minute lat
 NEUTRAL = {  # query parameters that name nothing
     "limit", "status", "state", "category", "expected", "now", "unverified", "open", "kind",
     "reason",
+    *their_movements.QUERIES,
 }  # fmt: skip
 ALWAYS = {"reason": "review"}  # without these a call shows nothing
 STREAM = "GET /v1/stream"
@@ -210,6 +211,7 @@ async def _roll_call(land: Land, database: db.Database) -> None:
     await _ways(land, database)
     await their_watches.begin(land, database)
     await their_devices.begin(land, database)
+    await their_movements.begin(land, database)
     await report_safe(land, names["checkin"])
 
 
@@ -314,6 +316,7 @@ def in_path(land: Land) -> dict[str, str]:
         "area": f"{land.mark}N",
         "panic_id": names["panic"],
         "imei": names["imei"],
+        **their_movements.in_path(names),
     }
 
 
@@ -374,6 +377,7 @@ def in_body(own: Land, other: Land) -> dict[str, list[tuple[str, Any]]]:
         "PUT /v1/self/push": [("own", push)],
         **of_tree(own, mark),
         **their_watches.bodies(own, other),
+        **their_movements.bodies(own, other),
         **their_devices.bodies(own, other),
         **pressed.bodies(own.names, names, mark),
         "POST /v1/sessions": [("own", {"token": mine["token"]})],

@@ -55,7 +55,7 @@ class CodesRoom:
 
     async def _name(self, call: Call, checks: bool) -> Reply:
         scope, movement_id = await call.auth.scope(call.me), call.uuid("movement_id")
-        about = (movement_id, call.path["ref"], checks)
+        about = (movement_id, call.path["checker"], checks)
         found = await actions.name_checker(self._db, call.me, scope, *about)
         self._wake(call.me.operation_id)
         return Reply(200, Checkers(found))
@@ -69,7 +69,7 @@ class CodesRoom:
 def endpoints(database: Database, wake: Callable[[int], None], vault: Vault) -> list[Endpoint]:
     """The calls of codes and checkers."""
     room = CodesRoom(database, wake, vault)
-    checker = f"{ONE}/checkers/{{ref}}"
+    checker = f"{ONE}/checkers/{{checker}}"
     return [
         Endpoint(
             "POST",

@@ -40,10 +40,10 @@ async def put_list(
         if locked.state in ENDED:
             led(locked.state, "cancel")
         own = await store.leg_of(con, movement_id, vehicle_id)
-        if own.vehicle(vehicle_id).sealed:
-            raise Clash("It is sealed. Amend it, with the reason.", code="manifest_sealed")
         wanted = _wanted(own, vehicle_id, wish)
         split = own.splits | _split(own, wish)
+        if own.vehicle(vehicle_id).sealed:
+            raise Clash("It is sealed. Amend it, with the reason.", code="manifest_sealed")
         off = [p for p in own.listed(vehicle_id) if p not in wanted]
         on = [p for p in wanted if p.sits != vehicle_id]
         _refuse_tearing(own, vehicle_id, wish, off, on, split)
