@@ -15,7 +15,6 @@ from server.alerts.health.meter import Meter
 from server.alerts.health.pulse import EVERY_S as PULSE_S
 from server.alerts.health.pulse import Pulse
 from server.checkin.satellite import understanding as satellites
-from server.checkin.satellite.store import forget as forget_places
 from server.checkin.sms.store import drop_old_codes
 from server.checkin.sms.understanding import Understanding
 from server.checkin.watches.looker import CURFEWS_S, DARK_S, Looker
@@ -66,8 +65,6 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
         supervisor.run(f"deliveries by {own.channel.name}", own.run())
     codes = every("drop old codes", TRIM_S, partial(drop_old_codes, database))
     supervisor.run("drop old codes", codes)
-    forget = every("forget places", TRIM_S, partial(forget_places, database))
-    supervisor.run("forget places", forget)
     supervisor.run("curfews", every("curfews", CURFEWS_S, looker.curfews))
     supervisor.run("dark phones", every("dark phones", DARK_S, looker.dark))
     late = every("stop late replies", LATE_S, partial(stop_late, database))

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from clients.simulator.satellite import event, fields, inreach, rockblock, unsigned
-from server.checkin.satellite.store import forget
+from server.people.places.expiring import expire
 from tests.support.http import Site
 from tests.support.satellites import (
     ANN,
@@ -240,10 +240,10 @@ async def test_places_are_kept_as_those_of_check_ins_are(database: str) -> None:
         rows = await s.sql("SELECT person_id, lat, lon FROM position")
         assert [tuple(r) for r in rows] == [(s.people[0], 1.0, 30.0)], "the newest of hers alone"
         await s.sql("UPDATE satellite_message SET received_at = received_at - interval '2 hours'")
-        await forget(s.here.api.db)
+        await expire(s.here.api.db)
         assert await s.value("SELECT count(*) FROM satellite_message WHERE lat IS NOT NULL") == 0
         await s.sql("UPDATE satellite_message SET received_at = received_at - interval '40 days'")
-        await forget(s.here.api.db)
+        await expire(s.here.api.db)
         assert [m["code"] for m in await s.sql("SELECT code FROM satellite_message")] == [8]
 
 

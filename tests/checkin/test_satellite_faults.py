@@ -119,6 +119,33 @@ async def test_a_rockblocks_number_is_once_and_begins_anew(database: str) -> Non
         assert await s.value(count) == 3, "a year later it is the same number again"
 
 
+UNSET = datetime(1970, 1, 1, tzinfo=UTC)  # a clock that was never set
+
+
+@pytest.mark.parametrize("way", ["inreach", "rockblock", "raw"])
+async def test_an_sos_without_a_time_is_not_taken_for_one_of_last_week(
+    database: str, way: str
+) -> None:
+    """Word for word the same: a repeat within the hour, a call for help of its own after that."""
+    said = {"imei": ANN, "data": b"SOS".hex()}
+    requests = {
+        "inreach": inreach(url("inreach"), TOKEN, [event(ANN, 4, UNSET)]),
+        "rockblock": rockblock(url("rockblock"), PASSWORD, said),
+        "raw": {**inreach(url("inreach"), TOKEN, []), "content": b"SOS"},
+    }
+    async with sky(database) as s:
+        await s.give(ANN, 0)
+        for _ in range(2):
+            await s.taken(requests[way])
+        assert await s.value("SELECT count(*) FROM satellite_message") == 1
+        await s.sql("UPDATE satellite_message SET received_at = received_at - interval '2 hours'")
+        await s.taken(requests[way])
+        assert await s.value("SELECT count(*) FROM satellite_message") == 2
+        presses = await s.value("SELECT sum(presses) FROM panic")
+        calls = await s.value("SELECT sum(repeated + 1) FROM help_call")
+        assert (presses, calls) == ((None, 2) if way == "raw" else (2, None))
+
+
 async def test_two_requests_at_once_make_one_message(database: str) -> None:
     async with sky(database) as s:
         await s.give(ANN, 0)

@@ -31,9 +31,9 @@ CAME = {
     "checkin": "received_at",
     "panic_position": "received_at",
     "help_call": "last_at",
+    "satellite_message": "received_at",
 }
-# Places that are nobody's, and what goes within the hour by itself.
-OTHERS = {"area", "movement_point", "satellite_message"}
+OTHERS = {"area", "movement_point"}  # places that are nobody's
 COLUMNS = """
     SELECT DISTINCT table_name FROM information_schema.columns c
     JOIN information_schema.tables t USING (table_schema, table_name)
@@ -48,7 +48,8 @@ AGED = """
     UPDATE help_call SET last_at = last_at - $1, raised_at = raised_at - $1,
                          closed_at = closed_at - $1;
     UPDATE alert SET closed_at = closed_at - $1;
-    UPDATE inbound_sms SET received_at = received_at - $1
+    UPDATE inbound_sms SET received_at = received_at - $1;
+    UPDATE satellite_message SET received_at = received_at - $1
 """
 CALLED = """
     WITH text AS (
@@ -59,6 +60,16 @@ CALLED = """
     INSERT INTO help_call (operation_id, kind, verified, sender, body, inbound_id, lat, lon)
     SELECT current_operation(), 'panic', true, '+254', $1, inbound_id, $2, $3 FROM text
 """
+# One that could not be understood yet, for a panic may hang on it; one that was kept as it came.
+HEARD = """
+    INSERT INTO satellite_message (operation_id, route, kind, imei, key, body, lane, lat, lon,
+                                   accuracy_m, state, said, understood_at)
+    VALUES (current_operation(), 'x', 'inreach', '1', 'a', '', 0, $1, $2, 5,
+            'received', NULL, NULL),
+           (current_operation(), 'x', 'inreach', '1', 'b', $3, 0, NULL, NULL, NULL,
+            'not_understood', NULL, now())
+"""
+RAW = f'{{"point": {{"latitude": {LAT}, "longitude": {LON}}}}}'
 MANY = """
     INSERT INTO checkin (operation_id, checkin_id, person_id, status, at, event_at, received_at,
                          exercise, reporter, actor, alert_id, lat, lon, coarse, body_hash)
@@ -81,6 +92,7 @@ async def seed(s: Scene) -> tuple[str, str]:
         )
         assert answer.status_code == 201, answer.text
     await s.sql(CALLED, WORDS, LAT, LON)
+    await s.sql(HEARD, LAT, LON, RAW)
     return alert_id, panic
 
 
@@ -111,7 +123,9 @@ async def exact(s: Scene) -> set[str]:
             found.add(table)
     texts = f"SELECT FROM inbound_sms WHERE body LIKE '%{LAT}%'"
     calls = f"SELECT FROM help_call WHERE body LIKE '%{LAT}%'"
-    return found | {name for name, sql in (("texts", texts), ("calls", calls)) if await s.sql(sql)}
+    messages = f"SELECT FROM satellite_message WHERE body LIKE '%{LAT}%' OR body LIKE '%{LON}%'"
+    words = {"texts": texts, "calls": calls, "messages": messages}
+    return found | {name for name, sql in words.items() if await s.sql(sql)}
 
 
 async def expire(s: Scene) -> None:
@@ -127,11 +141,11 @@ async def test_exact_for_72_hours_then_coarse_with_an_accuracy_that_says_so(data
         assert await places(s) == before == {t: {(LAT, LON)} for t in CAME}
         export = (await s.desk.call("GET", f"/v1/panics/{panic}/export")).json()
         await age(s, hours=1, seconds=1)
-        assert len(await exact(s)) == len(CAME) + 2
+        assert len(await exact(s)) == len(CAME) + 3
         await expire(s)
         assert await exact(s) == set()
         assert await places(s) == {t: {COARSE} for t in CAME}
-        for table in ("position", "checkin", "panic_position"):
+        for table in ("position", "checkin", "panic_position", "satellite_message"):
             rows = await s.sql(f"SELECT DISTINCT accuracy_m FROM {table} WHERE lat IS NOT NULL")
             assert [r[0] for r in rows] == [805]
         told = (await s.get(panic, "?reason=review")).json()["positions"][0]
@@ -140,6 +154,8 @@ async def test_exact_for_72_hours_then_coarse_with_an_accuracy_that_says_so(data
         assert (kept["lat"], kept["coarse"]) == (LAT, False), "an export made before keeps its own"
         bodies = await s.sql("SELECT body FROM inbound_sms UNION ALL SELECT body FROM help_call")
         assert {r[0] for r in bodies} == {"M1 AAAAA 7 1A2B3 P ABCDEFGH [place]"}
+        said = await s.sql("SELECT body FROM satellite_message WHERE body <> ''")
+        assert [r[0] for r in said] == ['{"point": {"latitude": [place], "longitude": [place]}}']
 
 
 async def test_gone_30_days_after_the_end_and_not_before_one(database: str) -> None:
@@ -202,7 +218,8 @@ async def test_without_a_step_exact_points_stay_and_are_found(
         missed = {
             "coarsen_positions": {"position"}, "coarsen_checkins": {"checkin"},
             "coarsen_trails": {"panic_position"}, "coarsen_calls": {"help_call", "calls"},
-            "clear_texts": {"texts"},
+            "clear_texts": {"texts"}, "coarsen_messages": {"satellite_message"},
+            "clear_messages": {"messages"},
         }  # fmt: skip
         for name, found in missed.items():
             monkeypatch.setattr(expiring, "STEPS", [x for x in steps if x not in missed])

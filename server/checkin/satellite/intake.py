@@ -27,6 +27,7 @@ NOBODY = "unknown"  # the device of a message that names none
 LONGEST_IMEI = 40
 WRAPS = timedelta(days=30)  # a RockBLOCK counts to 65,535 and begins anew
 FOREVER = timedelta(days=36500)
+UNTIMED = timedelta(hours=1)  # what bears no time of its own may be said again, in the same words
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 _TIME = re.compile(r"(?:\d\d)?(\d\d-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)?Z?")
@@ -59,7 +60,7 @@ def events_of(kind: Kind, said: Any, raw: bytes) -> list[Event]:
 def _as_it_came(raw: bytes) -> Event:
     """What holds no message that could be told from another, in one piece."""
     body = kept(raw[: 4 * LONGEST_BODY].decode("utf-8", "replace"), LONGEST_BODY)
-    return Event(imei=NOBODY, key=f"raw:{_digest(raw)}", body=body)
+    return Event(imei=NOBODY, key=f"raw:{_digest(raw)}", body=body, once_in=UNTIMED)
 
 
 def _digest(raw: bytes) -> str:
@@ -135,7 +136,7 @@ def _event(fields: _Fields, found: dict[str, Any]) -> Event:
         fields.ignored.append("timeStamp")
         at = None
     place = None if code == REFERENCE_POINT else _fix(fields.inner("point"))
-    told = imei and code is not None and stamp is not None
+    told = imei and code is not None and at is not None
     key = f"inreach:{imei}:{stamp}:{code}" if told else f"inreach:{_digest(_written(found))}"
     return Event(
         imei=imei or NOBODY,
@@ -144,6 +145,7 @@ def _event(fields: _Fields, found: dict[str, Any]) -> Event:
         code=code,
         at=at,
         place=place,
+        once_in=UNTIMED if at is None else FOREVER,
         ignored=tuple(fields.ignored),
     )
 
@@ -184,7 +186,7 @@ def _rockblock(said: Any) -> Event | None:
         body=_words(data),
         at=at,
         place=place,
-        once_in=WRAPS,
+        once_in=WRAPS if told or at is not None else UNTIMED,
         ignored=tuple(fields.ignored),
     )
 

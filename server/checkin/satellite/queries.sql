@@ -84,18 +84,6 @@ UPDATE satellite_message SET state = $2, said = $3, person_id = $4, alert_id = $
        understood_at = clock_timestamp()
 WHERE operation_id = current_operation() AND message_id = $1
 
--- name: forget_places
--- Places are kept an hour; the trail of a panic, a report and the last known place have their own.
-UPDATE satellite_message SET lat = NULL, lon = NULL, accuracy_m = NULL
-WHERE operation_id = current_operation() AND lat IS NOT NULL AND state <> 'received'
-  AND received_at < clock_timestamp() - interval '1 hour'
-
--- name: forget_positions
--- That a device said where it is need not be known for ever; a repeat would do no harm by then.
-DELETE FROM satellite_message
-WHERE operation_id = current_operation() AND said = 'position'
-  AND received_at < clock_timestamp() - interval '30 days'
-
 -- name: devices
 -- Devices in force, a page at a time by IMEI, in sight as their people are; when each was last heard.
 SELECT d.imei, d.kind, d.label, d.since, actor_name(d.set_by) AS set_by, p.ref, p.name,

@@ -103,10 +103,3 @@ async def known(con: Any, events: list[Event]) -> set[str]:
     keys: list[str] = [e.key for e in events]
     once_in: list[timedelta] = [e.once_in for e in events]
     return {r["key"] for r in await con.fetch(SQL.known_keys, keys, once_in)}
-
-
-async def forget(db: Database) -> None:
-    """Housekeeping: places after an hour, mere positions after a month."""
-    for operation_id in await db.operations():
-        await db.fetch(operation_id, SQL.forget_places)
-        await db.fetch(operation_id, SQL.forget_positions)

@@ -21,6 +21,11 @@ STEPS = (
     "coarsen_calls",
     "drop_calls",
     "clear_texts",
+    "forget_messages",
+    "coarsen_messages",
+    "drop_messages",
+    "drop_moves",
+    "clear_messages",
 )
 
 

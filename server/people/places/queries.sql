@@ -115,3 +115,59 @@ FROM (
   ORDER BY received_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
 WHERE i.operation_id = current_operation() AND i.inbound_id = due.inbound_id
 RETURNING 1
+
+-- name: forget_messages
+-- Places in satellite messages that are understood go after an hour: the trail of a panic, a report
+-- and the last known place have their own.
+UPDATE satellite_message m SET lat = NULL, lon = NULL, accuracy_m = NULL
+FROM (
+  SELECT message_id FROM satellite_message
+  WHERE operation_id = current_operation() AND lat IS NOT NULL AND state <> 'received'
+    AND received_at < clock_timestamp() - interval '1 hour'
+  ORDER BY received_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+WHERE m.operation_id = current_operation() AND m.message_id = due.message_id
+RETURNING 1
+
+-- name: coarsen_messages
+-- Nor are those of messages that could not be understood yet exact points after 72 hours.
+UPDATE satellite_message m
+SET lat = coarse(m.lat), lon = coarse(m.lon), accuracy_m = m.accuracy_m + 800
+FROM (
+  SELECT message_id FROM satellite_message
+  WHERE operation_id = current_operation() AND lat IS NOT NULL
+    AND received_at < now() - interval '72 hours' AND (lat <> coarse(lat) OR lon <> coarse(lon))
+  ORDER BY received_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+WHERE m.operation_id = current_operation() AND m.message_id = due.message_id
+RETURNING 1
+
+-- name: drop_messages
+-- They go 30 days after they came.
+UPDATE satellite_message m SET lat = NULL, lon = NULL, accuracy_m = NULL
+FROM (
+  SELECT message_id FROM satellite_message
+  WHERE operation_id = current_operation() AND lat IS NOT NULL
+    AND received_at < now() - interval '30 days'
+  ORDER BY received_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+WHERE m.operation_id = current_operation() AND m.message_id = due.message_id
+RETURNING 1
+
+-- name: drop_moves
+-- That a device said where it was need not be known for longer; a repeat would do no harm by then.
+DELETE FROM satellite_message m USING (
+  SELECT message_id FROM satellite_message
+  WHERE operation_id = current_operation() AND said = 'position'
+    AND received_at < now() - interval '30 days'
+  ORDER BY received_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+WHERE m.operation_id = current_operation() AND m.message_id = due.message_id
+RETURNING 1
+
+-- name: clear_messages
+-- What looks like degrees goes out of satellite messages 72 hours after they came.
+UPDATE satellite_message m SET body = without_degrees(m.body)
+FROM (
+  SELECT message_id FROM satellite_message
+  WHERE operation_id = current_operation() AND holds_degrees(body) AND state <> 'received'
+    AND received_at < now() - interval '72 hours'
+  ORDER BY received_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+WHERE m.operation_id = current_operation() AND m.message_id = due.message_id
+RETURNING 1
