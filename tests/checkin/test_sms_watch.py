@@ -14,7 +14,7 @@ from server.checkin.sms import rules, understanding, watching, words
 from server.checkin.sms.replies import LINES, reply
 from server.checkin.sms.rules import Understood, understand
 from server.checkin.watches.looker import look
-from server.people.asking import ASK_WATCH, DONE, EXTEND, HELP, ask_watch
+from server.people.asking import ASK_WATCH, DONE, EXTEND, HELP, ask, ask_watch
 from tests.support.texts import Texting, texting
 
 ANN, BEN, STRANGER = "+254700000001", "+254700000002", "+254799999999"
@@ -125,6 +125,18 @@ async def test_a_bare_word_is_of_the_watch_that_is_overdue(database: str) -> Non
         await t.text(ANN, "DONE")
         assert await code(t, missed) in (await t.replies())[-1]
         assert await state(t, soon) == "running"
+
+
+async def test_nobody_is_told_that_nobody_asks_while_an_alert_does(database: str) -> None:
+    async with texting(database) as t:
+        alert_id = await t.here.station.open_rollcall()
+        await t.number(0, ANN)
+        own = await t.code(alert_id, 0)
+        for said in ("Done", f"DONE {own}"):
+            row = await t.text(ANN, said)
+            assert (row["state"], row["detail"]) == ("unverified", "no code, no watch")
+            assert (await t.replies())[-1] == f"Not counted yet. {ask('en', own)}"
+        assert await t.status(alert_id, 0) == "unaccounted"
 
 
 @pytest.mark.parametrize("language", list(ASK_WATCH))
@@ -267,6 +279,12 @@ def test_what_is_understood(
     assert found.code == "K7Q3"
 
 
+@pytest.mark.parametrize(("said", "minutes"), [("60", 60), ("2h", 120), ("2 hours", 120)])
+def test_a_code_of_digits_alone_is_no_time(said: str, minutes: int) -> None:
+    for text in (f"EXTEND {said} 3467", f"EXTEND 3467 {said}"):
+        assert (understand(text).minutes, understand(text).code) == (minutes, "3467")
+
+
 @pytest.mark.parametrize("language", list(ASK_WATCH))
 def test_what_a_text_asks_for_comes_back_as_nothing_said(language: str) -> None:
     asked = ask_watch(language, "K7Q3M")
@@ -298,5 +316,14 @@ def test_a_wall_time_is_the_next_one_but_one_just_past_is_past() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     skipped = watching.next_wall(time(2, 30), berlin, datetime(2026, 3, 29, 0, 10, tzinfo=UTC))
     assert skipped == datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
+    half = timedelta(minutes=30)
+    turned = datetime(2026, 10, 25, 1, 0, tzinfo=UTC)  # from three back to two in the morning
+    for sent, due_at in (
+        (turned - half, turned),  # the first time: two in the morning, once more
+        (turned + half / 2, turned + half),  # 02:15 the second time: 02:30 is still to come
+        (turned + half * 1.5, turned + half),  # 02:45 the second time: 02:30 is past
+    ):
+        wall = time(2) if sent < turned else time(2, 30)
+        assert watching.next_wall(wall, berlin, sent) == due_at
     assert watching.shown(at, NAIROBI, at) == "18:00 EAT"
     assert watching.shown(at + timedelta(hours=7), NAIROBI, at) == "2026-11-25 01:00 EAT"

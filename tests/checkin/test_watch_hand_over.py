@@ -155,6 +155,34 @@ async def test_not_heard_in_time_alarms_both_rooms_then_the_duty_desk_once(datab
         assert (await w.get(r.far, r.key))["timeline"][-1]["late"]
 
 
+async def test_a_word_about_an_offer_holds_back_none_about_who_is_overdue(database: str) -> None:
+    async with watching(database) as w:
+        r = await rooms(w)
+        await r.offered(due_s=600)
+        for seconds in (601, 301):
+            await r.older(seconds)
+        await w.after(3700)  # nobody answers for her: the desk's at once
+        assert [row[0] for row in await w.sql(_LINES)] == [f"1 {words.UNHEARD}", f"1 {words.DESK}"]
+        await w.begin(r.phone, -60, grace_s=0)
+        await w.look()
+        assert len(await w.sql(_LINES)) == 2, "one of a kind at a time"
+
+
+async def test_a_room_that_had_a_convoy_once_is_shown_no_position_of_later(database: str) -> None:
+    async with watching(database) as w:
+        r = await rooms(w)
+        await r.say(r.far, "heard", heard(await r.offered()))
+        risk = {"dark_after_h": 2}
+        await r.whole.call("PUT", f"/v1/areas/{r.codes[0]}/risk", risk)
+        await w.sql("UPDATE credential SET last_seen_at = now() - interval '3 hours'")
+        await w.looker.dark()
+        path = f"/v1/watches/{r.key}/position?reason=verify"
+        assert (await r.far.call("GET", path)).status_code == 200, "it holds the watch"
+        await r.say(r.far, "done", {})
+        assert (await r.far.call("GET", path)).status_code == 404
+        assert (await r.near.call("GET", path)).status_code == 200, "she is of its own people"
+
+
 async def test_refused_or_withdrawn_the_sender_goes_on(database: str) -> None:
     async with watching(database) as w:
         r = await rooms(w)

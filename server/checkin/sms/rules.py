@@ -81,7 +81,7 @@ def understand(text: str) -> Understood:
     if watch != "extend":
         return plain
     wall = _wall(own, code)
-    minutes = None if wall else _minutes(found, said)
+    minutes = None if wall else _minutes([w for w in found if w.upper() != code], said)
     return msgspec.structs.replace(plain, wall=wall, minutes=minutes)
 
 
@@ -132,7 +132,8 @@ def _wall(text: str, code: str | None) -> time | None:
 
 
 def _minutes(found: Sequence[str], said: Sequence[str]) -> int | None:
-    """How many minutes: the one number of a text, or as many hours. None: not clear."""
+    """How many minutes: the one number of a text beside its code (which may be all digits), or as
+    many hours. None: not clear."""
     numbers = [int(w) for w in found if w.isdigit() and len(w) < 5]
     hours = [int(m[1]) for w in said if (m := _HOURS.fullmatch(w)) and len(m[1]) < 5]
     if len(numbers) + len(hours) != 1:

@@ -4,12 +4,12 @@ They count with the watch's own code alone, which went to the number of her who 
 one must not end the watch of somebody in trouble. Without it they are shown, and answered with it.
 """
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from server.checkin.sms.rules import Understood
-from server.checkin.sms.store import SQL, Holder, Inbound, Match
+from server.checkin.sms.store import SQL, Holder, Inbound, Match, asked_of
 from server.checkin.sms.verdicts import (
     WRONG,
     Answer,
@@ -59,7 +59,7 @@ async def about(
 
 async def _bare(con: Any, people: list[Holder], said: Understood) -> Verdict:
     """Without its code a word ends nothing; whose number it is learns the code of the watch that is
-    overdue, or due first."""
+    overdue, or due first; where she has none, her code in the alert that asks her."""
     if not people:
         answer = Answer("stranger")
         return Verdict("unverified", "no code, unknown number", said.watch, answer=answer)
@@ -68,11 +68,22 @@ async def _bare(con: Any, people: list[Holder], said: Understood) -> Verdict:
         return Verdict("unverified", why, said.watch, answer=Answer("unclear", language_of(people)))
     first = await con.fetchrow(SQL.watch_of, [h.person_id for h in people])
     if first is None:
-        answer = Answer("nobody_asks", language_of(people))
-        return Verdict("unverified", "no code, no watch", said.watch, one(people), answer=answer)
+        return await _no_watch(con, people, said)
     language = next(h.language for h in people if h.person_id == first["person_id"])
     answer = Answer("use_watch", language, watch_id=first["watch_id"])
     return Verdict("unverified", "no code", said.watch, first["person_id"], answer=answer)
+
+
+async def _no_watch(con: Any, people: list[Holder], said: Understood) -> Verdict:
+    """Perhaps she meant an alert: nobody may be told that nobody asks while one does."""
+    asked = await asked_of(con, [h.person_id for h in people])
+    answer = Answer("nobody_asks", language_of(people))
+    if asked:
+        alert_id, person_id = asked[0].alert_id, asked[0].person_id
+        language = next(h.language for h in people if h.person_id == person_id)
+        about = (alert_id, person_id)
+        answer = Answer("use_code", language, drill=asked[0].exercise, about=about)
+    return Verdict("unverified", "no code, no watch", said.watch, one(people), answer=answer)
 
 
 async def _deadline(con: Any, at: datetime, said: Understood) -> datetime | None:
@@ -86,10 +97,19 @@ async def _deadline(con: Any, at: datetime, said: Understood) -> datetime | None
 
 def next_wall(wall: time, zone: ZoneInfo, at: datetime) -> datetime:
     """When it is a wall time next; one that is just past is meant as past: the watch is missed at
-    once, and not a day later."""
+    once, and not a day later. One that comes twice that night is not past before its second."""
     today = at.astimezone(zone).date()
-    days = (instant(today + timedelta(days=n), wall, zone) for n in (-1, 0, 1, 2))
-    return next(day for day in days if day > at - JUST_PAST)
+    days = (today + timedelta(days=n) for n in (-1, 0, 1, 2))
+    moments = [m for day in days for m in _moments(wall, zone, day)]
+    ahead = [m for m in moments if m > at - JUST_PAST]
+    return ahead[1] if ahead[0] <= at < ahead[1] <= ahead[0] + JUST_PAST else ahead[0]
+
+
+def _moments(wall: time, zone: ZoneInfo, day: date) -> list[datetime]:
+    """When it is a wall time on a day: twice, where clocks are put back over it."""
+    first = instant(day, wall, zone)
+    again = first.astimezone(zone).replace(fold=1).astimezone(UTC)
+    return [first, again] if again > first else [first]
 
 
 def shown(due_at: datetime, zone: ZoneInfo, now: datetime) -> str:

@@ -155,15 +155,15 @@ SELECT watch_id, code FROM watch_code
 WHERE operation_id = current_operation() AND watch_id = ANY ($1::uuid[]) AND locked_at IS NULL
 
 -- name: tell_desk
--- A word to the duty desk's own channels, unless one is still on its way out.
+-- A word to the duty desk's own channels, unless one about the same ($3) is still on its way out.
 INSERT INTO delivery (operation_id, delivery_id, channel, endpoint, lane, purpose, line, watch_id,
                       expires_at)
-SELECT current_operation(), uuidv7(), 'duty', 'desk', 1, 'watch', $2, $1,
+SELECT current_operation(), uuidv7(), 'duty', 'desk', 1, 'watch', $2 || ' ' || $3, $1,
        clock_timestamp() + interval '1 hour'
 WHERE NOT EXISTS (
   SELECT FROM delivery x
   WHERE x.operation_id = current_operation() AND x.alert_id IS NULL AND x.channel = 'duty'
-    AND x.purpose = 'watch' AND x.live AND x.state = 'queued')
+    AND x.purpose = 'watch' AND x.live AND x.state = 'queued' AND x.line LIKE '% ' || $3)
 
 -- name: stop_own
 -- Stops what was to remind the people of some watches and has not been sent.
@@ -337,7 +337,8 @@ WHERE r.operation_id = current_operation() AND ($1::int[] IS NULL OR r.area_id =
 ORDER BY a.code
 
 -- name: locate
--- The last known position of a watch's person, where the watch is overdue or she is dark. $2 areas.
+-- The last known position of a watch's person, where the watch is overdue or she is dark. $2 areas:
+-- her own; and of the room that holds the watch or is offered it, as long as it has not ended.
 SELECT w.state = 'overdue' OR EXISTS (
          SELECT FROM dark_alarm l WHERE l.operation_id = w.operation_id
            AND l.person_id = w.person_id AND l.ended_at IS NULL) AS due,
@@ -351,7 +352,7 @@ WHERE w.operation_id = current_operation() AND w.watch_id = $1
         SELECT FROM watch_hand_over h
         WHERE h.operation_id = w.operation_id AND h.watch_id = w.watch_id
           AND (h.to_area_id = ANY ($2) AND h.state = 'offered'
-               OR w.room_set AND w.room_id = ANY ($2))))
+               OR w.room_set AND w.room_id = ANY ($2) AND w.ended_at IS NULL)))
 
 -- name: note_reading
 -- Somebody is shown a position, and why.

@@ -172,7 +172,7 @@ async def tell_desk(
 ) -> None:
     """Queues a word to the duty desk's own channels, where there are any."""
     if watch_ids and DESK in texted:
-        await con.execute(SQL.tell_desk, watch_ids[0], f"{len(watch_ids)} {about}")
+        await con.execute(SQL.tell_desk, watch_ids[0], str(len(watch_ids)), about)
 
 
 def draft(watch_ids: Iterable[UUID]) -> Draft:

@@ -30,7 +30,7 @@ LEAD = {
     "zh": "您负责的人员中有人未报到。请打开应用，或致电无线电室。",
 }
 DESK = "watches are overdue that nobody has answered for. Look at the desk."
-UNHEARD = "convoys were handed over and not heard in time. Look at the desk."
+UNHEARD = "convoys were offered to another radio room and not heard in time. Look at the desk."
 
 
 def line(words: dict[str, str], language: str | None) -> str:
