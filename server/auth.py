@@ -68,6 +68,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "pin.reset": _STAFF,
     "help.read": _READERS,
     "help.close": _STAFF,
+    "help.locate": _STAFF,
     "satellite.read": _READERS,
     "satellite.write": _STAFF,
     "watch.keep": _STAFF | {"warden", "device"},

@@ -9,6 +9,9 @@ from uuid import UUID, uuid4
 
 from server import jobs
 from server.alerts import jobs as alert_jobs
+from server.alerts.panics.press import Press
+from server.alerts.panics.pressing import Caller as Presser
+from server.alerts.panics.pressing import press
 from tests.support.http import Caller, Site, site
 
 SERVED = ("+254", "!")
@@ -66,6 +69,13 @@ class Scene:
         answer = await (await self.phone(n)).call("POST", "/v1/panics", said)
         assert answer.status_code in (200, 201), answer.text
         return {**answer.json(), "status": answer.status_code}
+
+    async def text(self, n: int) -> str:
+        """A panic by a text that nothing vouches for; its id."""
+        caller = Presser(self.site.station.people[n], "sms:x", "sms", verified=False)
+        args = (self.site.station.operation_id, caller, [Press(press_id=uuid4())], SERVED)
+        [done] = await press(self.site.api.db, *args)
+        return str(done.panic_id)
 
     async def act(
         self, panic_id: Any, verb: str, body: Any = None, by: Caller | None = None

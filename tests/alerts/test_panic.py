@@ -314,3 +314,23 @@ async def test_who_sees_an_open_one_and_who_a_covert_one(database: str) -> None:
         opened = await seen(s, panic)
         assert [name for name, sees in opened.items() if not sees] == ["of another"]
         assert {n for _, c, n in await s.told() if c == "fcm"} == {1, 2}, "told as it opens"
+
+
+async def test_a_covert_press_is_not_told_by_an_unverified_text_before_it(database: str) -> None:
+    """Whoever can forge a text could have had her wardens told of it."""
+    async with scene(database) as s:
+        alert_id = await s.site.station.open_rollcall()
+        panic = await s.text(3)
+        phone = await s.phone(3)
+        joined = await s.press(3, covert=True)
+        await s.work()
+        assert (joined["panic_id"], joined["merged"]) == (panic, True)
+        [row] = await s.sql("SELECT covert, verified, counts FROM panic")
+        assert tuple(row) == (True, True, False)
+        assert {c for _, c, _ in await s.told()} == {"duty"}, "no warden hears of it"
+        assert await s.status(3, alert_id) != "need_help"
+        silent = await seen(s, panic)
+        assert [name for name, sees in silent.items() if sees] == ["admin", "operator"]
+        assert (await phone.call("GET", "/v1/self")).json()["panic"]["id"] == panic
+        other = await (await s.site.phone(3)).call("GET", "/v1/self")
+        assert other.json()["panic"] is None, "as of any covert one"

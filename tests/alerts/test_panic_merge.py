@@ -91,6 +91,39 @@ async def test_of_two_that_are_live_the_later_goes_on_in_the_earlier(database: s
         assert (await s.get(first)).json()["round"] > 0, "until a named human has this one"
 
 
+async def test_a_covert_one_stays_covert_beside_one_that_nothing_vouches_for(database: str) -> None:
+    async with scene(database) as s:
+        alert_id = await s.site.station.open_rollcall()
+        ref, n = await walk_in(s, alert_id)
+        first = await s.text(n)
+        await s.press(3, covert=True)
+        await merge(s, ref, "P4")
+        one = (await s.get(first)).json()
+        assert (one["state"], one["covert"], one["verified"]) == ("open", True, True)
+        assert (await (await s.phone(3)).call("GET", "/v1/self")).json()["panic"]["id"] == first
+        assert {c for _, c, _ in await s.told()} == {"duty"}, "no warden hears of it"
+
+
+async def test_who_was_told_of_one_near_them_knows_of_the_one_that_goes_on(database: str) -> None:
+    async with scene(database) as s:
+        alert_id = await s.site.station.open_rollcall()
+        ref, n = await walk_in(s, alert_id)
+        await s.desk.call("PUT", "/v1/panic-settings", {"nearby_m": 1000})
+        here = (
+            "INSERT INTO position (operation_id, person_id, lat, lon, event_at, purpose) "
+            "VALUES (current_operation(), $1, $2, $3, clock_timestamp(), 'checkin')"
+        )
+        await s.sql(here, s.site.station.people[9], SPOT["lat"], SPOT["lon"])
+        first = (await s.press(3))["panic_id"]
+        await s.press(n, location=SPOT)
+        await s.work()
+        await merge(s, ref, "P4")
+        await s.work()
+        help_ = (await (await s.phone(9)).call("GET", "/v1/self")).json()["nearby_help"]
+        assert [h["panic_id"] for h in help_] == [first]
+        assert [t for t in await s.told() if t[2] == 9] == [(0, "sms", 9)], "once"
+
+
 async def test_words_not_yet_sent_are_of_the_one_that_goes_on(database: str) -> None:
     async with scene(database) as s:
         alert_id = await s.site.station.open_rollcall()

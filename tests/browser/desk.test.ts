@@ -28,7 +28,7 @@ async function bring(sender: string, text: string): Promise<void> {
 
 test('a call for help by text shows on every page, UNVERIFIED, until it is closed', async () => {
   const { page, faults } = await signIn(browser, station);
-  await bring('+254700111222', 'HELP they are at the gate');
+  await bring('+254700111222', 'HELP they are at the gate -1.286412,36.817273');
   const bar = page.locator('[data-bar=help]');
   await bar.waitFor();
   expect(await bar.innerText()).toContain('UNVERIFIED');
@@ -39,6 +39,12 @@ test('a call for help by text shows on every page, UNVERIFIED, until it is close
   await page.locator('[data-text=unverified]').waitFor();
   expect(await accessibilityFaults(page)).toEqual([]);
   expect(await overflow(page)).toBe(0);
+
+  expect(await card.innerText()).not.toContain('1.286412');
+  await card.getByRole('button', { name: 'Show the place' }).click();
+  await card.getByText('-1.286412,36.817273').waitFor();
+  await card.getByText('To respond').waitFor();
+  expect(await accessibilityFaults(page)).toEqual([]);
 
   await card.getByRole('button', { name: 'Close this call' }).click();
   await card.getByLabel('Passed on to others').check();

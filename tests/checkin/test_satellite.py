@@ -137,7 +137,10 @@ async def test_an_sos_of_a_device_nobody_has_is_a_call_for_help_and_pages_the_de
         assert (call["kind"], call["verified"], call["person_id"]) == ("panic", False, None)
         assert (call["sender"], call["repeated"]) == (f"IMEI {STRANGER}", 1)
         [shown] = (await s.desk.call("GET", "/v1/help-calls?open=true")).json()["items"]
-        assert shown["location"] == {"lat": HERE[0], "lon": HERE[1], "accuracy": None}
+        assert (shown["placed"], "location" in shown) == (True, False)
+        asked = f"/v1/help-calls/{shown['id']}/position?reason=respond"
+        place = (await s.desk.call("GET", asked)).json()["location"]
+        assert place == {"lat": HERE[0], "lon": HERE[1], "accuracy": None}
         assert await s.panics() == []
         events = await s.sql("SELECT FROM event WHERE kind = 'help_call'")
         assert len(events) == 2, "consoles are told of each"

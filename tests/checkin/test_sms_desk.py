@@ -25,6 +25,7 @@ from tests.support.seed import station
 from tests.support.texts import KINDS, OWN, SECRET, SITE, Texting, routes, texting
 
 ANN, BEN, STRANGER = "+254700000001", "+254700000002", "+254799999999"
+PLACE = "-1.286412,36.817273"
 
 
 async def people(t: Texting) -> Any:
@@ -100,6 +101,42 @@ async def test_a_call_for_help_is_closed_once_and_the_next_is_another(database: 
         await t.text(ANN, "HELP")  # the same words within the minute: not lost in a closed call
         assert [c["closed_at"] is None for c in await get(desk, "/v1/help-calls")] == [True, False]
         assert await t.value("SELECT count(*) FROM audit WHERE action = 'help.close'") == 1
+
+
+async def test_where_a_call_was_made_is_shown_for_a_reason_and_each_reading_is_on_record(
+    database: str,
+) -> None:
+    async with texting(database) as t:
+        await people(t)
+        words = f"HELP at {PLACE}"
+        await t.text(ANN, words)
+        await t.text(BEN, f"M1 AAAAA 1 1 P AAAAAAAA {PLACE}")
+        desk, auditor = await t.desk(), await t.desk("auditor")
+        area = await t.value("SELECT area_id FROM person WHERE person_id = $1", t.people[0])
+        hers = await t.desk("operator", area_id=area)
+        other, call = await get(desk, "/v1/help-calls")
+        assert (call["body"], call["placed"]) == ("HELP at [place]", True)
+        [told] = await t.sql("SELECT seq FROM event WHERE kind = 'help_call' LIMIT 1")
+        [kind] = Faces(t.here.api.db).kinds()
+        event = Event(told["seq"], "help_call", {"help_id": call["id"]})
+        assert PLACE not in str(await kind.render(t.operation_id, Scope(), [event]))
+        for who, path in ((desk, "/v1/help-calls"), (auditor, "/v1/help-calls")):
+            assert PLACE not in (await who.call("GET", path)).text
+        assert PLACE not in (await auditor.call("GET", "/v1/inbound")).text
+        assert (await desk.call("GET", "/v1/inbound")).text.count(PLACE) == 1, "her own words alone"
+        own = f"/v1/help-calls/{call['id']}/position"
+        asked = [
+            (desk, own, 422), (desk, f"{own}?reason=idle", 422),
+            (auditor, f"{own}?reason=review", 403),
+            (hers, f"/v1/help-calls/{other['id']}/position?reason=verify", 404),
+        ]  # fmt: skip
+        for who, path, status in asked:
+            assert (await who.call("GET", path)).status_code == status, path
+        assert await t.value("SELECT count(*) FROM help_access") == 0, "nothing shown, nothing read"
+        for who, why in ((desk, "respond"), (hers, "verify")):
+            shown = (await who.call("GET", f"{own}?reason={why}")).json()
+            assert shown["body"] == words
+        assert [a["reason"] for a in shown["access"]] == ["respond", "verify"]
 
 
 async def test_the_stream_tells_of_calls_for_help_to_who_may_see_them(database: str) -> None:

@@ -236,6 +236,7 @@ async def _texts_in(land: Land, database: db.Database) -> None:
     while await reading.turn():
         pass
     names["help"] = (await land.call("admin", "GET", "/v1/help-calls"))["items"][0]["id"]
+    await land.call("admin", "GET", f"/v1/help-calls/{names['help']}/position?reason=review")
 
 
 async def _ways(land: Land, database: db.Database) -> None:

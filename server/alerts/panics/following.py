@@ -21,31 +21,37 @@ async def follow(con: Any, who: Principal, other: Any, person: Any) -> list[stre
     ids = (other["person_id"], person["person_id"])
     moved = [r["panic_id"] for r in await con.fetch(SQL.merged_panics, ids[0])]
     drafts: list[stream.Draft] = []
+    placed = set(moved)
     for duress in (False, True):
         live = [await store.live(con, person_id, duress) for person_id in ids]
         if live[0] is not None and live[1] is not None:
-            drafts += await _join(con, who, live[0].panic_id, live[1].panic_id)
-    await con.execute(SQL.move_panics, *ids)
-    await con.execute(SQL.move_pins, *ids)
-    times = store.now(await store.clock(con))
-    for panic_id in moved:
+            goes_on, told = await _join(con, who, live[0].panic_id, live[1].panic_id)
+            drafts += told
+            placed.add(goes_on)
+    for statement in (SQL.move_panics, SQL.move_pins, SQL.move_told):
+        await con.execute(statement, *ids)
+    for panic_id in sorted(placed):
         await con.execute(SQL.keep_position, panic_id)
         await nearby.enqueue(con, who.operation_id, panic_id)
+    times = store.now(await store.clock(con))
+    for panic_id in moved:
         await store.fact(con, panic_id, "person_merged", times, who.actor, was=other["ref"])
         drafts.append(store.draft(panic_id, "person_merged"))
     return drafts
 
 
-async def _join(con: Any, who: Principal, one: UUID, another: UUID) -> list[stream.Draft]:
-    """Lets the later of two live panics go on in the earlier: its presses, positions and words."""
+async def _join(
+    con: Any, who: Principal, one: UUID, another: UUID
+) -> tuple[UUID, list[stream.Draft]]:
+    """Lets the later of two live panics go on in the earlier: its presses, positions and words, and
+    who near it was told. The earlier, and the events."""
     held = [await store.lock(con, panic_id) for panic_id in (one, another)]
     first, later = sorted((p for p in held if p is not None), key=_pressed)
-    kind = Kind(first.covert and later.covert, first.duress, first.verified or later.verified)
-    moment = await store.clock(con)
-    about = (kind.covert, kind.verified, True, moment)
+    kind, moment = _both(first, later), await store.clock(con)
+    about = (kind.covert, kind.verified, True, moment, later.raised_by)
     await con.execute(SQL.join_panic, first.panic_id, later.presses, *about)
-    await con.execute(SQL.move_presses, later.panic_id, first.panic_id)
-    await con.execute(SQL.move_positions, later.panic_id, first.panic_id)
+    for statement in (SQL.move_presses, SQL.move_positions, SQL.move_helpers):
+        await con.execute(statement, later.panic_id, first.panic_id)
     ended = (later.panic_id, "resolved", who.operator_id, "passed_on", None)
     await con.execute(SQL.end, *ended)
     await telling.hush(con, who.operation_id, later.panic_id)
@@ -53,7 +59,17 @@ async def _join(con: Any, who: Principal, one: UUID, another: UUID) -> list[stre
     into, joined = {"outcome": "passed_on", "into": str(first.panic_id)}, str(later.panic_id)
     await store.fact(con, later.panic_id, "resolved", times, who.actor, **into)
     await store.fact(con, first.panic_id, "joined", times, who.actor, panic=joined)
-    return [store.draft(later.panic_id, "resolved"), store.draft(first.panic_id, "joined")]
+    told = [store.draft(later.panic_id, "resolved"), store.draft(first.panic_id, "joined")]
+    return first.panic_id, told
+
+
+def _both(first: Locked, later: Locked) -> Kind:
+    """What two become, as presses of one would have: openly told once is open, where that was
+    vouched for or somebody has it."""
+    opened = any(not p.covert and p.verified for p in (first, later))
+    had = first.state != "open" and not first.covert
+    covert = (first.covert or later.covert) and not opened and not had
+    return Kind(covert, first.duress, first.verified or later.verified)
 
 
 def _pressed(panic: Locked) -> tuple[Any, ...]:

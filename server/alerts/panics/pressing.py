@@ -147,9 +147,7 @@ class _Pressing:
             kind, was, told = Kind(covert, caller.duress, caller.verified), None, True
             await self._raise(presses[0], kind, len(presses))
         else:
-            was = found.kind
-            opened = caller.source == "app" and not covert  # by her own phone alone
-            kind = Kind(was.covert and not opened, was.duress, was.verified or caller.verified)
+            was, kind = found.kind, _joined(found, caller, covert)
             told = await self._join(found, kind, len(presses))
         state = "open" if found is None else found.state
         answers = await self._presses(panic_id, state, presses, found is None)
@@ -180,7 +178,7 @@ class _Pressing:
         all the time."""
         lately = (self._moment - found.told_at).total_seconds() < rules.AGAIN_S
         told = kind != found.kind or not lately
-        about = (kind.covert, kind.verified, told, self._moment)
+        about = (kind.covert, kind.verified, told, self._moment, self._caller.actor)
         await self._con.execute(SQL.join_panic, found.panic_id, presses, *about)
         if told:
             times, actor = store.now(self._moment), self._caller.actor
@@ -235,6 +233,15 @@ class _Pressing:
         at = one.at or self._moment
         event_at = rules.corrected(at, one.sent_at if one.at else None, self._moment)
         return Stamp(at, event_at, self._moment)
+
+
+def _joined(found: Live, caller: Caller, covert: bool) -> Kind:
+    """What a panic is after a further press. Her own phone alone opens a covert one; and keeps what
+    nothing vouched for from those who would be told of it now, until somebody has it."""
+    was, own = found.kind, caller.source == "app"
+    kept = was.covert and not (own and not covert)
+    hidden = own and covert and not was.verified and found.state == "open"
+    return Kind(kept or hidden, was.duress, was.verified or caller.verified)
 
 
 def _said(row: Any) -> Pressed:

@@ -25,9 +25,11 @@ VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::timestampt
         $10 + $11::interval, $12)
 
 -- name: join_panic
--- Counts further presses. What is told openly once is open, what is vouched for once is vouched for.
+-- Counts further presses. What is told openly once is open, what is vouched for once is vouched for;
+-- one that is kept secret from now on is that of whose press it was, $7.
 UPDATE panic SET presses = presses + $2, covert = $3, verified = $4,
-       told_at = CASE WHEN $5 THEN $6 ELSE told_at END
+       told_at = CASE WHEN $5 THEN $6 ELSE told_at END,
+       raised_by = CASE WHEN $3 AND NOT covert THEN $7 ELSE raised_by END
 WHERE operation_id = current_operation() AND panic_id = $1
 
 -- name: insert_presses
@@ -145,7 +147,7 @@ WHERE operation_id = current_operation() AND press_id = $1 AND person_id = remai
 -- name: lock_panic
 -- One panic, held until the commit.
 SELECT panic_id, person_id, state, covert, duress, verified, counts, owner_id, event_at, round,
-       outcome, note, received_at, presses, realert_at <= clock_timestamp() AS due
+       outcome, note, received_at, presses, realert_at <= clock_timestamp() AS due, raised_by
 FROM panic WHERE operation_id = current_operation() AND panic_id = $1 FOR UPDATE
 
 -- name: in_sight
@@ -342,6 +344,20 @@ INSERT INTO panic_position (operation_id, panic_id, position_id, at, event_at, r
                             lon, accuracy_m, battery, coarse)
 SELECT current_operation(), $2, g.* FROM gone g
 ON CONFLICT DO NOTHING
+
+-- name: move_helpers
+-- Colleagues who were told of one panic are near another now.
+UPDATE panic_helper h SET panic_id = $2
+WHERE h.operation_id = current_operation() AND h.panic_id = $1
+  AND NOT EXISTS (SELECT FROM panic_helper x WHERE x.operation_id = h.operation_id
+                  AND x.panic_id = $2 AND x.person_id = h.person_id)
+
+-- name: move_told
+-- What a record was told of others' panics, the person who remains was told.
+UPDATE panic_helper h SET person_id = $2
+WHERE h.operation_id = current_operation() AND h.person_id = $1
+  AND NOT EXISTS (SELECT FROM panic_helper x WHERE x.operation_id = h.operation_id
+                  AND x.panic_id = h.panic_id AND x.person_id = $2)
 
 -- name: settings
 -- What the operation wants of its panics; no row: the defaults.

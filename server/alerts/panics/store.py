@@ -51,6 +51,7 @@ class Locked(msgspec.Struct, frozen=True):
     received_at: datetime
     presses: int
     due: bool | None
+    raised_by: str
 
     @property
     def kind(self) -> Kind:

@@ -6,7 +6,6 @@ from uuid import UUID
 import msgspec
 
 from server.auth import Scope
-from server.checkin.messages import Location
 from server.checkin.sms.messages import HelpCall, TextIn
 from server.checkin.sms.store import SQL
 from server.db import Database
@@ -48,7 +47,7 @@ def shown_call(row: Any) -> HelpCall:
         person=_person(row),
         area=row["area"],
         body=row["body"],
-        location=None if row["lat"] is None else Location(row["lat"], row["lon"]),
+        placed=row["placed"],
         raised_at=row["raised_at"],
         repeated=row["repeated"],
         last_at=row["last_at"],

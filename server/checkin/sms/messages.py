@@ -16,6 +16,7 @@ TextState = Literal[
 ]
 Said = Literal["safe", "need_help", "away", "panic", "cancel", "position", "done", "extend"]
 Outcome = Literal["helped", "false_alarm", "hoax", "passed_on"]
+Reason = Literal["respond", "verify", "hand_over", "review"]
 
 
 class TextIn(msgspec.Struct, frozen=True):
@@ -44,7 +45,8 @@ class TextIn(msgspec.Struct, frozen=True):
 
 class HelpCall(msgspec.Struct, frozen=True):
     """A call for help by text. Where `verified` is false nothing vouches for the person: show it
-    as UNVERIFIED. `repeated`: how often it came again."""
+    as UNVERIFIED. `placed`: it says where; that must be asked for, and in `body` it is `[place]`.
+    `repeated`: how often it came again."""
 
     id: UUID
     kind: Literal["help", "panic"]
@@ -53,7 +55,7 @@ class HelpCall(msgspec.Struct, frozen=True):
     person: PersonName | None
     area: str | None
     body: str
-    location: Location | None
+    placed: bool
     raised_at: datetime
     repeated: int
     last_at: datetime
@@ -61,6 +63,25 @@ class HelpCall(msgspec.Struct, frozen=True):
     closed_by: str | None
     outcome: Outcome | None
     note: str | None
+
+
+class HelpAccess(msgspec.Struct, frozen=True):
+    """Who was shown where a call for help was made, and why."""
+
+    at: datetime
+    actor: str
+    name: str | None
+    reason: str
+
+
+class HelpPosition(msgspec.Struct, frozen=True):
+    """Where a call for help was made, null where only its words may tell; the words as they came;
+    and who was shown this, this reading included."""
+
+    help_id: UUID
+    location: Location | None
+    body: str
+    access: list[HelpAccess]
 
 
 class HelpCloseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,3 +106,9 @@ class HelpCallsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields
 
     open: Flag | None = None
     unverified: Flag | None = None
+
+
+class HelpPositionQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a position is looked at; without it none is shown."""
+
+    reason: Reason | None = None

@@ -283,8 +283,10 @@ WHERE operation_id = current_operation() AND inbound_id = $1
 -- name: texts_in
 -- What came in by text and by satellite, newest first, a page at a time: in sight is what is about a
 -- person in these areas; of the rest only to who sees all. Mere positions only where asked for.
-SELECT i.inbound_id, i.source, i.route, i.sender, i.recipient, i.body, i.at, i.received_at,
-       i.repeated, i.state, i.said, i.alert_id, i.watch_id, i.detail, i.answered, i.understood_at, p.ref, p.name
+-- Places in the app's form, and with $7 in any words, are left out.
+SELECT i.inbound_id, i.source, i.route, i.sender, i.recipient,
+       CASE WHEN $7::boolean OR i.body ~* '^\s*M1 ' THEN without_degrees(i.body) ELSE i.body END AS body,
+       i.at, i.received_at, i.repeated, i.state, i.said, i.alert_id, i.watch_id, i.detail, i.answered, i.understood_at, p.ref, p.name
 FROM inbound_face i
 LEFT JOIN person p ON p.operation_id = i.operation_id AND p.person_id = i.person_id
 WHERE ($1::int[] IS NULL OR p.area_id = ANY ($1))
@@ -295,10 +297,11 @@ WHERE ($1::int[] IS NULL OR p.area_id = ANY ($1))
 ORDER BY i.received_at DESC, i.inbound_id LIMIT $6
 
 -- name: help_calls
--- Calls for help by text, newest first, a page at a time, in sight as texts are.
-SELECT h.help_id, h.kind, h.verified, h.sender, h.body, h.lat, h.lon, h.raised_at, h.repeated,
-       h.last_at, h.closed_at, actor_name(h.closed_by) AS closed_by, h.outcome, h.note, p.ref,
-       p.name, a.code AS area
+-- Calls for help, newest first, a page at a time, in sight as texts are; without their places.
+SELECT h.help_id, h.kind, h.verified, h.sender, without_place(h.body) AS body,
+       h.lat IS NOT NULL OR holds_place(h.body) AS placed, h.raised_at, h.repeated, h.last_at,
+       h.closed_at, actor_name(h.closed_by) AS closed_by, h.outcome, h.note, p.ref, p.name,
+       a.code AS area
 FROM help_call h
 LEFT JOIN person p ON p.operation_id = h.operation_id AND p.person_id = h.person_id
 LEFT JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id
@@ -311,15 +314,34 @@ WHERE h.operation_id = current_operation()
 ORDER BY h.raised_at DESC, h.help_id LIMIT $6
 
 -- name: help_call
--- One call for help, in sight of these areas.
-SELECT h.help_id, h.kind, h.verified, h.sender, h.body, h.lat, h.lon, h.raised_at, h.repeated,
-       h.last_at, h.closed_at, actor_name(h.closed_by) AS closed_by, h.outcome, h.note, p.ref,
-       p.name, a.code AS area
+-- One call for help, in sight of these areas; without its place.
+SELECT h.help_id, h.kind, h.verified, h.sender, without_place(h.body) AS body,
+       h.lat IS NOT NULL OR holds_place(h.body) AS placed, h.raised_at, h.repeated, h.last_at,
+       h.closed_at, actor_name(h.closed_by) AS closed_by, h.outcome, h.note, p.ref, p.name,
+       a.code AS area
 FROM help_call h
 LEFT JOIN person p ON p.operation_id = h.operation_id AND p.person_id = h.person_id
 LEFT JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id
 WHERE h.operation_id = current_operation() AND h.help_id = $1
   AND ($2::int[] IS NULL OR p.area_id = ANY ($2))
+
+-- name: help_place
+-- Where one call for help was made, in sight of these areas, and its words as they came.
+SELECT h.lat, h.lon, h.body FROM help_call h
+LEFT JOIN person p ON p.operation_id = h.operation_id AND p.person_id = h.person_id
+WHERE h.operation_id = current_operation() AND h.help_id = $1
+  AND ($2::int[] IS NULL OR p.area_id = ANY ($2))
+
+-- name: note_help_access
+-- Somebody is shown where a call for help was made.
+INSERT INTO help_access (operation_id, help_id, actor, reason)
+VALUES (current_operation(), $1, $2, $3)
+
+-- name: help_access
+-- Who was shown where a call for help was made.
+SELECT x.at, x.actor, actor_name(x.actor) AS name, x.reason
+FROM help_access x WHERE x.operation_id = current_operation() AND x.help_id = $1
+ORDER BY x.access_id
 
 -- name: lock_help_call
 -- Holds one call for help, in sight of these areas; how it was closed, if it was.

@@ -8,10 +8,19 @@ from server import log
 from server.checkin.sms.actions import NO_CALL, Inbox, close_help
 from server.checkin.sms.board import shown_call, shown_text
 from server.checkin.sms.intake import text_of
-from server.checkin.sms.messages import HelpCall, HelpCallsQuery, HelpCloseIn, TextIn, TextsQuery
+from server.checkin.sms.locating import locate
+from server.checkin.sms.messages import (
+    HelpCall,
+    HelpCallsQuery,
+    HelpCloseIn,
+    HelpPosition,
+    HelpPositionQuery,
+    TextIn,
+    TextsQuery,
+)
 from server.checkin.sms.store import SQL
 from server.db import Database
-from server.errors import NotFound, Unauthenticated
+from server.errors import NotFound, Unauthenticated, refuse_field
 from server.gateways import genuine, received
 from server.paging import Page, page
 from server.texting import SmsRoute
@@ -61,8 +70,9 @@ class Texts:
         areas = (await call.auth.scope(call.me)).area_list()
         after = query.after(datetime, UUID)
         wanted = (areas, query.state, query.unverified == "true")
+        bare = call.me.role == "auditor"
         rows = await self._db.fetch(
-            call.me.operation_id, SQL.texts_in, *wanted, *after, query.limit + 1
+            call.me.operation_id, SQL.texts_in, *wanted, *after, query.limit + 1, bare
         )
         key = ("received_at", "inbound_id")
         cut = page("/v1/inbound", query, rows, lambda r: [r[k] for k in key], shown_text)
@@ -81,6 +91,14 @@ class Texts:
         key = ("raised_at", "help_id")
         cut = page("/v1/help-calls", query, rows, lambda r: [r[k] for k in key], shown_call)
         return Reply(200, cut)
+
+    async def position(self, call: Call) -> Reply:
+        """Where a call for help was made, for a reason."""
+        scope, why = await call.auth.scope(call.me), call.query.reason
+        if why is None:
+            raise refuse_field("reason", "Say why: respond, verify, hand_over or review.")
+        found = await locate(self._db, call.me, scope, call.uuid("help_id"), why)
+        return Reply(200, found)
 
     async def close(self, call: Call) -> Reply:
         """Closes a call for help; the same again changes nothing."""
@@ -133,6 +151,15 @@ def endpoints(
             "help.read",
             {200: Page[HelpCall]},
             query=HelpCallsQuery,
+        ),
+        Endpoint(
+            "GET",
+            "/v1/help-calls/{help_id}/position",
+            room.position,
+            "Where a call for help was made; each reading is noted",
+            "help.locate",
+            {200: HelpPosition},
+            query=HelpPositionQuery,
         ),
         Endpoint(
             "POST",

@@ -6,8 +6,10 @@ import type {
   Exercises,
   HelpCall,
   HelpOutcome,
+  HelpPosition,
   NodeEdit,
   Page,
+  PanicReason,
   Person,
   SilentPhones,
   TextIn,
@@ -22,6 +24,12 @@ const MANY = 100;
 export async function listHelpCalls(api: Api, open: boolean): Promise<HelpCall[]> {
   const query = { limit: MANY, open: open ? ('true' as const) : ('false' as const) };
   return (await read<Page<HelpCall>>(api.GET('/v1/help-calls', { params: { query } }))).items;
+}
+
+/** Where a call for help was made; the reading and its reason are put on record. */
+export function readHelpPosition(api: Api, id: string, reason: PanicReason): Promise<HelpPosition> {
+  const params = { path: { help_id: id }, query: { reason } };
+  return read(api.GET('/v1/help-calls/{help_id}/position', { params }));
 }
 
 export async function closeHelpCall(

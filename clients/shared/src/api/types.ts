@@ -115,6 +115,7 @@ export type StepTaken = Schemas['TakenOut'];
 export type StepAct = StepTaken['act'];
 
 export type HelpCall = Schemas['HelpCall'];
+export type HelpPosition = Schemas['HelpPosition'];
 export type HelpOutcome = Schemas['HelpCloseIn']['outcome'];
 export type TextIn = Schemas['TextIn'];
 export type Channels = Schemas['ChannelsOut'];
