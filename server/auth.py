@@ -20,6 +20,7 @@ from server.errors import Forbidden, Unauthenticated
 from server.supervise import every
 
 CACHE_S = 5.0
+SEEN_AT_ONCE = 1000  # tokens a transaction: each holds its rows for a moment only
 CACHE_SIZE = 100_000
 SESSION_IDLE_S = 12 * 3600.0
 COOKIE = "muster_session"
@@ -226,13 +227,16 @@ class Authenticator:
     async def write_last_seen(self) -> None:
         """Stores when tokens were last used. Called every half minute by a supervised task."""
         for operation_id in list(self._seen):
-            tokens = self._seen.pop(operation_id)
+            tokens = sorted(self._seen.pop(operation_id))
             try:
-                async with self._db.transaction(operation_id) as con:
-                    await con.execute(
-                        "UPDATE credential SET last_seen_at = now() WHERE token_sha256 = ANY ($1)",
-                        sorted(tokens),
-                    )
+                while tokens:
+                    async with self._db.transaction(operation_id) as con:
+                        await con.execute(
+                            "UPDATE credential SET last_seen_at = now()"
+                            " WHERE token_sha256 = ANY ($1)",
+                            tokens[:SEEN_AT_ONCE],
+                        )
+                    del tokens[:SEEN_AT_ONCE]
             except BaseException:
                 self._seen.setdefault(operation_id, set()).update(tokens)
                 raise

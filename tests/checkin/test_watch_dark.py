@@ -1,6 +1,7 @@
 """Who is dark in an area of risk is an alarm by itself; where somebody was last known to be."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import uuid4
 from server.auth import Scope
 from server.checkin.watches.board import Faces
 from server.checkin.watches.dark.looker import sift
+from server.checkin.watches.dark.store import SQL
 from server.stream import Event
 from tests.checkin.test_watch_desks import curfew
 from tests.checkin.watching import Watching, watching
@@ -19,6 +21,10 @@ _EVENTS = "SELECT data FROM event WHERE kind = 'watch' AND data ? 'dark' ORDER B
 _ALARMS = """
     SELECT p.ref, l.ended_at IS NULL AS stands, l.heard FROM dark_alarm l
     JOIN person p USING (operation_id, person_id) ORDER BY l.raised_at, p.ref
+"""
+_MOVE = "UPDATE person SET area_id = $2 WHERE person_id = $1"
+_WHERE = """
+    SELECT area_id, ended_at IS NULL, heard FROM dark_alarm WHERE person_id = $1 ORDER BY raised_at
 """
 _PLACE = """
     INSERT INTO position (operation_id, person_id, lat, lon, accuracy_m, event_at, purpose)
@@ -73,6 +79,67 @@ async def test_who_falls_dark_is_an_alarm_once_until_heard_of(database: str) -> 
         await w.sql(_SEEN)
         await w.looker.dark()
         assert [a[1] for a in await alarms(w) if a[0] == "P1"] == [False, True], "a second time"
+
+
+async def test_a_look_while_another_is_under_way_raises_nothing(database: str) -> None:
+    async with watching(database) as w:
+        await risk(w, await w.here.operator(), await code_of(w, 0), 2)
+        args = (w.here.api.db, w.operation_id)
+        async with w.here.api.db.transaction(w.operation_id) as con:
+            await con.fetch(SQL.alone)
+            assert (await sift(*args), await alarms(w)) == (0, [])
+        assert await sift(*args) == len(await alarms(w)) > 0
+
+
+async def test_who_is_dark_and_expected_elsewhere_is_an_alarm_there(database: str) -> None:
+    async with watching(database) as w:
+        desk, home, area = await w.here.operator(), await w.area_id(0), await w.area_id(1)
+        for n in (0, 1):
+            await risk(w, desk, await code_of(w, n), 2)
+        await w.looker.dark()
+        await w.sql(_MOVE, w.people[0], area)
+        for _ in range(3):
+            await w.looker.dark()
+        rows = [tuple(r) for r in await w.sql(_WHERE, w.people[0])]
+        assert rows == [(home, False, False), (area, True, None)]
+
+
+async def test_a_whole_operation_that_falls_dark_is_told_of_in_parts(database: str) -> None:
+    async with watching(database, people=1204) as w:
+        desk = await w.here.operator()
+        for n in range(4):
+            await risk(w, desk, await code_of(w, n), 2)
+        await w.looker.dark()
+        told = [len(json.loads(r[0])["dark"]) for r in await w.sql(_EVENTS)]
+        assert told == [500, 500, len(await alarms(w)) - 1000]
+
+
+async def test_any_word_and_any_call_is_heard_of(database: str) -> None:
+    """Never heard of is dark; a report or a phone's call is enough, whichever is the newer."""
+    async with watching(database) as w:
+        desk, code = await w.here.operator(), await code_of(w, 0)
+        here = [n for n in range(12) if await w.area_id(n) == await w.area_id(0)]
+        one, two, never = here[:3]
+        phones = [await w.phone(one), await w.phone(two)]
+        for phone in phones:
+            await w.report(phone, ago_s=3 * 3600)
+        await w.sql(_SEEN)
+        await risk(w, desk, code, 2)
+        listed = await dark(desk)
+        assert {f"P{n + 1}" for n in (one, two, never)} <= set(listed)
+        assert listed[f"P{never + 1}"] is None
+        assert listed[f"P{one + 1}"] is not None
+        await w.report(phones[0])
+        await w.sql(_SEEN)
+        assert set(listed) - set(await dark(desk)) == {f"P{one + 1}"}, "her report is enough"
+        await w.sql("UPDATE credential SET last_seen_at = now() WHERE kind = 'device'")
+        assert set(await dark(desk)) == set(listed) - {f"P{n + 1}" for n in (one, two)}
+
+
+async def dark(desk: Caller) -> dict[str, str | None]:
+    """Who is dark, and when she was last heard of."""
+    answer = await desk.call("GET", "/v1/watches/dark")
+    return {p["person"]["ref"]: p["heard_at"] for p in answer.json()["items"]}
 
 
 async def test_an_alarm_that_ends_without_a_word_does_not_say_that_she_was_heard(

@@ -13,6 +13,13 @@ from server.auth import ALLOWED, Authenticator, Scope
 from server.errors import Forbidden, Unauthenticated
 from tests.support.http import Site, site
 
+_USED = """
+    INSERT INTO credential (operation_id, token_sha256, kind, operator_id, last_seen_at)
+    SELECT current_operation(), key, 'session', $2, now() - interval '1 h'
+    FROM unnest($1::bytea[]) AS key
+"""
+_FRESH = "SELECT count(*) FROM credential WHERE last_seen_at > now() - interval '1 min'"
+
 
 @pytest.fixture
 async def here(database: str) -> AsyncIterator[Site]:
@@ -97,6 +104,29 @@ async def test_use_is_written_down_now_and_then(here: Site) -> None:
         here.station.operation_id, "SELECT now() - last_seen_at < interval '1 min' FROM credential"
     )
     assert [r[0] for r in rows] == [True]
+
+
+async def test_the_use_of_many_is_written_down_in_parts(here: Site) -> None:
+    """Who waits for one of them keeps none of the others from being on record."""
+    tokens = sorted((auth.new_token() for _ in range(1500)), key=auth.digest)
+    made = (
+        "INSERT INTO operator (operation_id, name, role) VALUES ($1, 'o', 'operator') RETURNING *"
+    )
+    operation_id = here.station.operation_id
+    async with here.api.db.transaction(operation_id) as con:
+        row = await con.fetchrow(made, operation_id)
+        keys = [auth.digest(t) for t in tokens]
+        await con.execute(_USED, keys, row["operator_id"])
+    door = fresh(here)
+    await asyncio.gather(*(door.principal(t) for t in tokens))
+    async with here.api.db.transaction(operation_id) as con:
+        await con.execute("SELECT FROM credential WHERE token_sha256 = $1 FOR UPDATE", keys[-1])
+        writing = asyncio.create_task(door.write_last_seen())
+        async with asyncio.timeout(30):
+            while (await here.api.db.fetch(operation_id, _FRESH))[0][0] < 1000:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    await writing
+    assert (await here.api.db.fetch(operation_id, _FRESH))[0][0] == 1500
 
 
 async def test_a_database_that_is_away_loses_no_use_and_ends_nothing(here: Site) -> None:

@@ -21,6 +21,7 @@ Status = Literal["safe", "need_help", "away"]
 
 _CODE = re.compile(rf"[{CODE_ALPHABET.lower()}]{{{SHORTEST_CODE},{LONGEST_CODE}}}")
 _WALL = re.compile(r"(?<!\d)([01]?\d|2[0-3])\s?[:：h]\s?([0-5]\d)(?!\d)", re.IGNORECASE)
+_LENGTH = re.compile(r"\d\s?h.*", re.IGNORECASE)  # 1h30: half past one, or an hour and a half?
 _HOURS = re.compile(r"(\d+)(h|ч)")
 _ANSWERABLE = re.compile(r"\+[1-9][0-9]{7,14}")
 _CHINESE = re.compile(r"([\u3400-\u9fff]+)")
@@ -128,7 +129,9 @@ def _wall(text: str, code: str | None) -> time | None:
     plain = "".join(str(unicodedata.digit(c)) if c.isdecimal() else c for c in text)
     rest = plain if code is None else re.sub(rf"\b{code}\b", " ", plain, flags=re.IGNORECASE)
     found = _WALL.search(rest)
-    return None if found is None else time(int(found[1]), int(found[2]))
+    if found is None or _LENGTH.fullmatch(found[0]):
+        return None
+    return time(int(found[1]), int(found[2]))
 
 
 def _minutes(found: Sequence[str], said: Sequence[str]) -> int | None:

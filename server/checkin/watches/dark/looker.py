@@ -7,6 +7,8 @@ from server.checkin.watches.dark.store import SQL
 from server.db import Database, retried
 from server.stream import Draft
 
+AT_ONCE = 500  # alarms in an event: a whole operation may fall dark as an area is flagged
+
 
 async def risky(con: Any) -> list[int]:
     """The operations that have areas of risk, or somebody dark."""
@@ -15,9 +17,12 @@ async def risky(con: Any) -> list[int]:
 
 @retried
 async def sift(db: Database, operation_id: int) -> int:
-    """One look at who is dark; how many alarms are new or over."""
+    """One look at who is dark; how many alarms are new or over. None where another is looking."""
     async with db.transaction(operation_id) as con:
+        if not await con.fetchval(SQL.alone):
+            return 0
         alarms = [str(r[0]) for r in await con.fetch(SQL.sift)]
-        if alarms:
-            await stream.append(con, [Draft("watch", {"dark": alarms})])
+        told = [alarms[n : n + AT_ONCE] for n in range(0, len(alarms), AT_ONCE)]
+        if told:
+            await stream.append(con, [Draft("watch", {"dark": some}) for some in told])
     return len(alarms)

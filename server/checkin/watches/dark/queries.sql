@@ -17,9 +17,15 @@ ORDER BY p.ref LIMIT $4
 -- Which operations have areas of risk, or somebody dark.
 SELECT operations_with_risk()
 
+-- name: alone
+-- Whether nobody else looks at who is dark just now: a second look, on what it read before the first
+-- one's end, would raise again what that ended.
+SELECT pg_try_advisory_xact_lock(50, current_operation())
+
 -- name: sift
 -- One look at who is dark: those that are so newly get an alarm, alarms of those that are not any
--- more end. Whoever looks at the same moment finds them made, or held.
+-- more end. Who is dark where she is expected now gets one there at the next look: it is another
+-- room's.
 WITH dark AS MATERIALIZED (SELECT * FROM dark_people()),
 ended AS (
   UPDATE dark_alarm l SET ended_at = clock_timestamp(), heard =
@@ -34,13 +40,16 @@ ended AS (
       '-infinity') AS heard_at
     FROM dark_alarm o
     WHERE o.operation_id = current_operation() AND o.ended_at IS NULL
-      AND NOT EXISTS (SELECT FROM dark WHERE dark.person_id = o.person_id)
+      AND NOT EXISTS (SELECT FROM dark
+                      WHERE dark.person_id = o.person_id AND dark.area_id = o.area_id)
     ORDER BY o.person_id FOR UPDATE OF o SKIP LOCKED) t
   WHERE l.operation_id = current_operation() AND l.alarm_id = t.alarm_id AND l.ended_at IS NULL
   RETURNING l.alarm_id),
 raised AS (
   INSERT INTO dark_alarm (operation_id, person_id, area_id, dark_after_h)
   SELECT current_operation(), d.person_id, d.area_id, d.hours FROM dark d
+  WHERE NOT EXISTS (SELECT FROM dark_alarm o WHERE o.operation_id = current_operation()
+                    AND o.person_id = d.person_id AND o.ended_at IS NULL)
   ORDER BY d.person_id
   ON CONFLICT DO NOTHING RETURNING alarm_id)
 SELECT alarm_id FROM ended UNION ALL SELECT alarm_id FROM raised
