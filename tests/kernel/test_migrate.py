@@ -39,6 +39,11 @@ async def test_each_step_says_whether_older_code_lives_with_it(database: str) ->
         assert "-- Older code may still run: " in file.read_text(), file.name
 
 
+def test_each_step_has_a_number_of_its_own() -> None:
+    numbers = [file.name[:4] for file in db.SCHEMA.glob("[0-9]*.sql")]
+    assert len(numbers) == len(set(numbers))
+
+
 async def test_a_step_waits_shortly_for_its_locks_and_comes_again(
     database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
