@@ -15,12 +15,13 @@ from server.alerts.health.meter import Meter
 from server.alerts.health.pulse import EVERY_S as PULSE_S
 from server.alerts.health.pulse import Pulse
 from server.checkin.satellite import understanding as satellites
+from server.checkin.satellite.actions import READ
 from server.checkin.sms.store import drop_old_codes
 from server.checkin.sms.understanding import Understanding
 from server.checkin.watches.looker import CURFEWS_S, DARK_S, Looker
 from server.config import Settings
 from server.db import Database
-from server.jobs import Runner
+from server.jobs import Handler, Runner
 from server.mailing import served
 from server.people.places import expiring
 from server.supervise import Supervisor, every, forever, settled, stop_on_signals
@@ -46,15 +47,12 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
         **satellites.handlers(database, vault),
         **server.relocation.jobs.handlers(database),
     }
-    runner = Runner(database, handlers)
     texts = Understanding(database, vault, numbers(routes))
     meter = Meter()
     senders = await sender.open_senders(database, settings, meter)
     pulse = Pulse(database, [s.channel for s in senders], meter)
-    names = [f"jobs {n}" for n in range(RUNNERS)]
     looker = Looker(database, served(settings))
-    turns = [(name, runner.turn) for name in names]
-    turns += [("texts in", texts.turn), ("watches", looker.turn)]
+    turns = [*claiming(database, handlers), ("texts in", texts.turn), ("watches", looker.turn)]
     supervisor.on_stop("stop claiming", partial(_each, [s.stop_claiming for s in senders]), 1)
     supervisor.on_stop("give back jobs", partial(supervisor.end, *dict(turns)), 3)
     supervisor.on_stop("finish what was claimed", partial(_each, [s.finish for s in senders]), 6)
@@ -79,6 +77,17 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     supervisor.run("trim events", every("trim events", TRIM_S, partial(hub.trim_events, database)))
     settled()
     return await supervisor.until_stopped()
+
+
+def claiming(
+    database: Database, handlers: dict[str, Handler]
+) -> list[tuple[str, Callable[[], Awaitable[bool]]]]:
+    """Whatever claims jobs: some take all kinds, and one calls for help alone, so that they wait
+    for no opening, however many are under way."""
+    runner = Runner(database, handlers)
+    calls = {k: h for k, h in handlers.items() if k.startswith("panic.") or k == READ}
+    turns = [(f"jobs {n}", runner.turn) for n in range(RUNNERS)]
+    return [*turns, ("calls for help", Runner(database, calls).turn)]
 
 
 async def _each(steps: list[Callable[[], Awaitable[None]]]) -> None:

@@ -12,9 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clients.simulator.satellite import Provider, Request, event, fields, inreach, rockblock
+from server import jobs, worker
+from server.alerts import jobs as alert_jobs
 from server.checkin.satellite.intake import events_of
+from server.checkin.satellite.understanding import handlers
+from server.supervise import forever
+from server.vault import open_vault
 from tests.promises import troubles
 from tests.promises.places import own_postgres, seeded, serving
+from tests.support.http import settings as own_settings
 from tests.support.satellites import (
     ANN,
     BEN,
@@ -117,6 +123,53 @@ async def test_a_rockblocks_number_is_once_and_begins_anew(database: str) -> Non
         await s.sql("UPDATE satellite_message SET received_at = received_at - interval '40 days'")
         await s.ground(BEN, b"SAFE", momsn=65535)
         assert await s.value(count) == 3, "a year later it is the same number again"
+
+
+async def test_an_sos_waits_for_no_work_that_takes_long(database: str) -> None:
+    """As many openings are under way as there are runners."""
+    async with sky(database) as s:
+        await s.give(ANN, 0)
+        begun, over = asyncio.Semaphore(0), asyncio.Event()
+
+        async def opening(_: jobs.Job) -> None:
+            begun.release()
+            await over.wait()
+
+        db = s.here.api.db
+        of_all = {**alert_jobs.handlers(db, ("+254",)), **handlers(db, open_vault(own_settings()))}
+        turns = worker.claiming(db, {**of_all, "slow": opening})
+        async with db.transaction(s.operation_id) as con:
+            for n in range(worker.RUNNERS):
+                await jobs.enqueue(con, s.operation_id, "slow", str(n))
+        tasks = [asyncio.create_task(forever(name, turn, 0.05)) for name, turn in turns]
+        try:
+            async with asyncio.timeout(60):
+                for _ in range(worker.RUNNERS):
+                    await begun.acquire()
+                now = datetime.now(UTC)
+                answer = await s.bring(inreach(url("inreach"), TOKEN, [event(ANN, 4, now)]))
+                assert answer.status_code == 200
+                while not await s.panics():  # noqa: ASYNC110 - a row, of another connection
+                    await asyncio.sleep(0.05)
+        finally:
+            over.set()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_messages_that_can_wait_are_read_a_batch_a_turn(database: str) -> None:
+    """What comes meanwhile and cannot wait is claimed before the next."""
+    async with sky(database) as s:
+        now = datetime.now(UTC)
+        many = [event(BEN, 0, now - timedelta(seconds=n)) for n in range(150)]
+        await s.bring(inreach(url("inreach"), TOKEN, many))
+        assert await s.runner.turn()
+        waiting = "SELECT count(*) FROM satellite_message WHERE state = 'received'"
+        assert await s.value(waiting) == 50
+        await s.settle()
+        assert await s.value(waiting) == 0
+        assert await s.value("SELECT count(*) FROM job WHERE kind = 'satellite.read'") == 0
 
 
 UNSET = datetime(1970, 1, 1, tzinfo=UTC)  # a clock that was never set

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from server import jobs, log, stream
 from server.checkin.actions import Collector
 from server.checkin.satellite import store
-from server.checkin.satellite.actions import READ
+from server.checkin.satellite.actions import READ, URGENT, enqueue
 from server.checkin.satellite.deciding import Decided, decide
 from server.checkin.satellite.store import SQL, Holder, Later, Message
 from server.checkin.sms.actions import help_draft
@@ -38,12 +38,19 @@ class Understanding:
         self._collector = Collector(database, lambda _: None)  # other processes poll the heads
 
     async def read(self, job: Job) -> None:
-        """Understands all that waits in a lane. Raises Unavailable where some could not be."""
+        """Understands all that waits in a lane. Raises Unavailable where some could not be.
+
+        Of what is not urgent it takes a batch a turn: an SOS that comes meanwhile is next.
+        """
         failed: list[UUID] = []
         lane = int(job.payload["lane"])
         while found := await store.waiting(self._db, job.operation_id, lane, failed):
             done = [(m.message_id, await self._one(job.operation_id, m)) for m in found]
             failed += [message_id for message_id, well in done if not well]
+            if lane != URGENT and not failed:
+                async with self._db.transaction(job.operation_id) as con:
+                    await enqueue(con, job.operation_id, lane)
+                return
         if failed:
             raise Unavailable("Some messages could not be understood just now.")
 
