@@ -161,6 +161,33 @@ async def test_words_that_come_twice_or_in_another_order_mean_what_they_meant(
         assert stale.json()["due_at"] == later.json()["due_at"]
 
 
+async def test_an_arrival_of_before_it_was_extended_ends_no_journey(database: str) -> None:
+    """She went on: the desk heard it by radio, before her phone was heard again."""
+    async with watching(database) as w:
+        phone, desk = await w.phone(0), await w.here.operator()
+        key = (await w.begin(phone))["id"]
+        path, now = f"/v1/watches/{key}", datetime.now(UTC)
+        due = {"due_at": (now + timedelta(hours=4)).isoformat()}
+        await desk.call("POST", f"{path}/extend", due)
+        old = {"at": (now - timedelta(minutes=30)).isoformat(), "sent_at": now.isoformat()}
+        late = await phone.call("POST", f"{path}/done", {"id": str(uuid4()), **old})
+        assert (late.status_code, late.json()["state"]) == (200, "running")
+        assert await w.facts(key) == ["created", "extended", "superseded"]
+        await w.after(5 * 3600)
+        assert await w.state(key) == "overdue"
+        done = await phone.call("POST", f"{path}/done", {})
+        assert done.json()["state"] == "done"
+
+
+async def test_done_of_before_its_watch_came_on_record_ends_it(database: str) -> None:
+    async with watching(database) as w:
+        phone, now = await w.phone(0), datetime.now(UTC)
+        key = (await w.begin(phone))["id"]
+        old = {"at": (now - timedelta(minutes=30)).isoformat(), "sent_at": now.isoformat()}
+        done = await phone.call("POST", f"/v1/watches/{key}/done", old)
+        assert done.json()["state"] == "done", "both were uploaded late"
+
+
 async def test_an_interval_goes_on_with_each_report_until_one_is_missed(database: str) -> None:
     async with watching(database) as w:
         phone = await w.phone(0)

@@ -157,6 +157,8 @@ def report(watch: Watch, event_at: datetime, now: datetime, what: str = "done") 
     fact = Fact(what, watch.round, event_at, late=missed or watch.ended)
     if watch.ended:
         return Turn(watch, (fact,))
+    if _said_before(watch, event_at):
+        return Turn(watch, (msgspec.structs.replace(fact, what="superseded", late=False),))
     if watch.interval_s is None:
         new = msgspec.structs.replace(
             watch,
@@ -166,11 +168,17 @@ def report(watch: Watch, event_at: datetime, now: datetime, what: str = "done") 
             late=watch.late or missed,
         )
         return Turn(new, (fact,))
-    if event_at <= watch.counts_from:
-        return Turn(watch, (msgspec.structs.replace(fact, what="superseded", late=False),))
     due_at = max(event_at + timedelta(seconds=watch.interval_s), watch.due_at)  # it was extended
     fact = msgspec.structs.replace(fact, due_at=due_at)
     return Turn(_again(watch, event_at, due_at, event_at, late=missed), (fact,))
+
+
+def _said_before(watch: Watch, event_at: datetime) -> bool:
+    """Whether something was said before the deadline was last set, which it therefore says nothing
+    of: an arrival of before a journey was extended is not where it ends."""
+    if watch.interval_s is not None:
+        return event_at <= watch.counts_from
+    return watch.kind == "journey" and watch.round > 0 and event_at < watch.said_at
 
 
 def extend(watch: Watch, due_at: datetime, event_at: datetime) -> Turn:
