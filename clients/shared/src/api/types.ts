@@ -40,6 +40,7 @@ export type WatchKind = Schemas['WatchIn']['kind'];
 export type WatchState = Schemas['WatchOut']['state'];
 export type SelfPanic = Schemas['SelfPanic'];
 export type SelfPanicEnd = Schemas['SelfPanicEnd'];
+export type NearbyHelp = Schemas['NearbyHelp'];
 /** what came later may be missing where the server is older than this page */
 export type Self = With<
   Schemas['SelfOut'],
@@ -49,6 +50,7 @@ export type Self = With<
     panic?: SelfPanic | null;
     last_panic?: SelfPanicEnd | null;
     pin_set?: boolean;
+    nearby_help?: NearbyHelp[];
   }
 >;
 export type NewWatch = Schemas['WatchIn'];

@@ -20,7 +20,7 @@ SELECT operations_with_risk()
 -- name: alone
 -- Whether nobody else looks at who is dark just now: a second look, on what it read before the first
 -- one's end, would raise again what that ended.
-SELECT pg_try_advisory_xact_lock(50, current_operation())
+SELECT pg_try_advisory_xact_lock(51, current_operation())
 
 -- name: sift
 -- One look at who is dark: those that are so newly get an alarm, alarms of those that are not any
