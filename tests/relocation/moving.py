@@ -84,6 +84,10 @@ class Moving:
         answer = await self.desk.call("POST", "/v1/movements", self.wish(**more))
         assert answer.status_code == 201, answer.text
         await self.here.work()
+        await self.plan()
+
+    async def plan(self) -> None:
+        """Its points, legs and vehicles."""
         for name, kind in (
             ("GATE", "concentration"), ("CAMP", "concentration"), ("BORDER", "other"),
             ("HAVEN", "safe_haven"),
@@ -149,7 +153,8 @@ async def exact(db: Database, operation_id: int, movement: UUID) -> Counter[str]
         conflicts = await con.fetch(_CONFLICTS, movement)
         seats = dict(await con.fetch(_SEATS, movement))
     folded = {w: rules.fold(said) for w, said in reports.items()}
-    assert {w: p.standing for w, p in people.items()} == {w: s for w, (s, _) in folded.items()}
+    kept_of = {w: p.standing for w, p in people.items()}
+    assert kept_of == {w: s for w, (s, _) in folded.items()}, "where people stand"
     assert kept == fresh, "cells are a fresh GROUP BY"
     _check_counts([s for s, _ in folded.values()], counts)
     _check_conflicts({w[1]: found for w, (_, found) in folded.items()}, conflicts)
@@ -176,7 +181,8 @@ def _check_conflicts(folded: dict[int, tuple[Conflict, ...]], rows: list[Any]) -
     found = {c.conflict_id for own in folded.values() for c in own}
     assert found <= kept.keys(), "a conflict was lost"
     for key, state in kept.items():
-        assert state == "resolved" or (state == "open") == (key in found)
+        is_open = state == "open"
+        assert state == "resolved" or is_open == (key in found), "open exactly while it is found"
 
 
 @asynccontextmanager
