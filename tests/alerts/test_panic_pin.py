@@ -112,7 +112,7 @@ async def clear(s: Scene) -> None:
     """Puts the scene back to before any panic, past the timeline's own protection."""
     con = await asyncpg.connect(s.site.api.db.dsn)
     await con.execute(
-        "TRUNCATE panic, panic_press, panic_fact, panic_position, panic_access;"
+        "TRUNCATE panic, panic_press, panic_fact, panic_position, panic_access, panic_helper;"
         "DELETE FROM delivery; DELETE FROM job"
     )
     await con.close()
