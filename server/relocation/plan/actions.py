@@ -21,7 +21,6 @@ from server.relocation.plan.store import SQL
 from server.relocation.store import SQL as REPORTS
 from server.relocation.store import draft
 
-FIXED = "plan_fixed"
 ENDED = frozenset({"closed", "cancelled"})
 
 
@@ -47,7 +46,7 @@ async def put_point(
         columns = (wish.kind, wish.name, area_id, wish.capacity, wish.lat, wish.lon)
         row = await con.fetchrow(SQL.put_point, movement_id, point_id, *columns)
         if row is None:
-            raise Clash("Reports are read by its kind. Make another point.", code=FIXED)
+            raise Clash("Reports are read by its kind. Make another point.", code="plan_fixed")
         made = bool(row["made"])
         if made:
             about = {"id": str(point_id), "name": wish.name, "kind": wish.kind}
@@ -74,7 +73,7 @@ async def put_leg(
             *(wish.departs_at, wish.arrives_at, wish.state),
         )
         if row is None:
-            raise Clash("Reports are read by its ends. Make another leg.", code=FIXED)
+            raise Clash("Reports are read by its ends. Make another leg.", code="plan_fixed")
         await _tell(con, who, movement_id, "leg", leg_id, row, wish.state)
         return bool(row["made"])
 
@@ -99,7 +98,9 @@ async def put_vehicle(
             *(wish.callsign, wish.seats, wish.state, wish.watch_id),
         )
         if row is None:
-            raise Clash("Reports are read by leg and number. Make another vehicle.", code=FIXED)
+            raise Clash(
+                "Reports are read by leg and number. Make another vehicle.", code="plan_fixed"
+            )
         if wish.state in ("departed", "arrived"):
             await sealing.at_departure(con, who, movement_id, vehicle_id)
         moment: datetime = await con.fetchval(MOVEMENTS.clock)
