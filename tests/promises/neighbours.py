@@ -484,7 +484,10 @@ async def ask(land: Land, who: str, case: Case) -> tuple[int, str]:
 
 def is_empty(text: str) -> bool:
     """A list without items, or one in which each item was refused."""
-    found = json.loads(text or "null")
+    try:
+        found = json.loads(text or "null")
+    except ValueError:  # a page or a table: what it shows is looked at by words
+        return False
     items = found.get("items") if isinstance(found, dict) else None
     return items is not None and all("error" in item for item in items)
 
