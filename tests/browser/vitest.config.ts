@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    // a busy machine may be late for a page once; twice is a fault. A retried test is named as such
+    retry: 1,
     dir: import.meta.dirname,
     include: ['**/*.test.ts'],
     fileParallelism: false,
