@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+from server import typeset
 from server.db import Database
 from server.relocation import tables
 from server.relocation.manifests.page import HTML
 from server.relocation.movements import report, report_files
 from server.relocation.movements.store import sight_of
+from server.typeset import Typesetter
 from server.web import Call, Endpoint, Reply
 
 ONE = "/v1/movements/{movement_id}/report"
@@ -15,9 +17,10 @@ ONE = "/v1/movements/{movement_id}/report"
 class ReportFiles:
     """The handlers. `texted`: prefixes of numbers an SMS route serves."""
 
-    def __init__(self, database: Database, texted: Sequence[str]) -> None:
+    def __init__(self, database: Database, texted: Sequence[str], setter: Typesetter) -> None:
         self._db = database
         self._texted = texted
+        self._setter = setter
 
     async def _found(self, call: Call) -> report.Report:
         sight = sight_of(call.me, await call.auth.scope(call.me))
@@ -29,14 +32,19 @@ class ReportFiles:
         found = report_files.sheets(await self._found(call))
         return Reply(200, tables.to_book(found), tables.BOOK)
 
+    async def pdf(self, call: Call) -> Reply:
+        """The report as PDF."""
+        said = report_files.typed(await self._found(call))
+        return Reply(200, await self._setter.pdf(report_files.TEMPLATE, said), typeset.HEADERS)
+
     async def print(self, call: Call) -> Reply:
         """The report as a page to print."""
         return Reply(200, report_files.page(await self._found(call)), HTML)
 
 
-def endpoints(database: Database, texted: Sequence[str]) -> list[Endpoint]:
+def endpoints(database: Database, texted: Sequence[str], setter: Typesetter) -> list[Endpoint]:
     """The calls of the report's files."""
-    room = ReportFiles(database, texted)
+    room = ReportFiles(database, texted, setter)
     return [
         Endpoint(
             "GET",
@@ -48,9 +56,17 @@ def endpoints(database: Database, texted: Sequence[str]) -> list[Endpoint]:
         ),
         Endpoint(
             "GET",
+            f"{ONE}/pdf",
+            room.pdf,
+            "What a movement comes to, as PDF",
+            "movement.read",
+            {200: typeset.TYPE},
+        ),
+        Endpoint(
+            "GET",
             f"{ONE}/print",
             room.print,
-            "What a movement comes to, as a page to print or keep as PDF",
+            "What a movement comes to, as a page to print",
             "movement.read",
             {200: "text/html"},
         ),

@@ -26,6 +26,7 @@ from server.relocation.movements.messages import (
 from server.relocation.movements.report import Report
 from server.relocation.movements.store import SQL, Sight
 from server.relocation.plan import routes as plan
+from server.typeset import Typesetter
 from server.vault import Vault
 from server.web import Call, Endpoint, Reply
 
@@ -122,15 +123,16 @@ def endpoints(
 ) -> list[Endpoint]:
     """The calls of this room and those inside it."""
     room = Movements(database, wake, texted)
+    setter = Typesetter()
     return [
         *reporting.endpoints(database, reports),
         *_of_movements(room),
         *_of_people(room),
         *plan.endpoints(database, wake),
         *conflicts.endpoints(database, wake),
-        *report_routes.endpoints(database, texted),
+        *report_routes.endpoints(database, texted, setter),
         *manifests.endpoints(database, wake),
-        *files.endpoints(database, wake, reports),
+        *files.endpoints(database, wake, reports, setter),
         *codes.endpoints(database, wake, vault),
     ]
 

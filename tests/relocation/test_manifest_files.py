@@ -10,10 +10,12 @@ from typing import Any
 from uuid import uuid4
 
 import openpyxl
+import pypdf
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server import typeset
 from server.relocation import tables
 from tests.relocation.moving import Moving, moving
 
@@ -149,5 +151,40 @@ async def test_the_report_says_the_same_as_a_workbook_and_on_paper(own: Moving) 
     page = (await own.desk.call("GET", f"{own.path}/report/print")).text
     assert "&lt;script&gt;" in page
     assert "<script" not in page
+    paper = await read_pdf(own, "/report/pdf")
+    assert "=1+1<script>" in paper
     for person in told["not_reached"]:
         assert f">{person['person']['ref']}<" in page
+        assert person["person"]["ref"] in paper
+    assert f"{told['board']['population']}" in paper
+
+
+async def test_paper_is_set_in_every_script(own: Moving) -> None:
+    names = {"P2": "زينب الطيب", "P4": "王小明", "P5": "#panic() *Ольга* $x$"}
+    for ref, name in names.items():
+        await own.sql("UPDATE person SET name = $1 WHERE ref = $2", name, ref)
+    paper = await read_pdf(own, f"{manifest(own)}/pdf")
+    for name in names.values():
+        # the reader gives Arabic in the order of its shapes: so by letters
+        assert set(name) <= set(paper), "each letter has its shape, and none is read as markup"
+    assert "EXERCISE" not in paper
+    assert "3 of 4 seats, not sealed" in paper
+
+
+async def test_paper_that_cannot_be_set_is_an_error_that_may_be_asked_again(
+    own: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(typeset, "_SECONDS", 0.0)
+    answer = await own.desk.call("GET", f"{own.path}/report/pdf")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_set")
+    assert "Retry-After" in answer.headers
+    monkeypatch.undo()
+    assert await read_pdf(own, "/report/pdf")
+
+
+async def read_pdf(own: Moving, path: str) -> str:
+    answer = await own.desk.call("GET", own.path + path)
+    assert answer.status_code == 200, answer.text
+    file = pypdf.PdfReader(io.BytesIO(answer.content))
+    assert file.trailer["/Root"]["/MarkInfo"]["/Marked"], "tagged, for screen readers"
+    return "\n".join(page.extract_text() for page in file.pages)

@@ -49,6 +49,7 @@ def asked(own: Moving) -> list[tuple[str, str, Any]]:
         ("DELETE", f"{own.path}/checkers/P21", None),
         ("GET", f"{own.path}/report/xlsx", None),
         ("GET", f"{own.path}/report/print", None),
+        ("GET", f"{own.path}/report/pdf", None),
     ]
 
 

@@ -1,8 +1,10 @@
 """Manifests as files and on paper, and what was ticked there."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
+from server import typeset
 from server.db import Database
 from server.errors import BadInput
 from server.relocation import tables
@@ -11,7 +13,9 @@ from server.relocation.manifests import actions, files, listing, page, reentry
 from server.relocation.manifests.messages import ImportIn, Manifest, Ticked, TickedIn
 from server.relocation.manifests.routes import LIST
 from server.relocation.movements import store as movements
+from server.relocation.movements.messages import MovementOut
 from server.relocation.movements.store import sight_of
+from server.typeset import Typesetter
 from server.web import Call, Endpoint, Reply, plausible
 
 BOOK_LIMIT = 2 << 20
@@ -20,10 +24,17 @@ BOOK_LIMIT = 2 << 20
 class Files:
     """The handlers."""
 
-    def __init__(self, database: Database, wake: Callable[[int], None], reports: Reports) -> None:
+    def __init__(
+        self,
+        database: Database,
+        wake: Callable[[int], None],
+        reports: Reports,
+        setter: Typesetter,
+    ) -> None:
         self._db = database
         self._wake = wake
         self._reports = reports
+        self._setter = setter
 
     async def _found(self, call: Call) -> Manifest:
         sight = sight_of(call.me, await call.auth.scope(call.me))
@@ -39,14 +50,22 @@ class Files:
         sheets = {"manifest": files.rows(await self._found(call))}
         return Reply(200, tables.to_book(sheets), tables.BOOK)
 
+    async def pdf(self, call: Call) -> Reply:
+        """The list for a clipboard, as PDF."""
+        said = page.typed(*await self._shown(call))
+        return Reply(200, await self._setter.pdf(page.TEMPLATE, said), typeset.HEADERS)
+
     async def print(self, call: Call) -> Reply:
         """The list for a clipboard."""
+        return Reply(200, page.page(*await self._shown(call)), page.HTML)
+
+    async def _shown(self, call: Call) -> tuple[MovementOut, Manifest, datetime]:
         found = await self._found(call)
         sight = sight_of(call.me, await call.auth.scope(call.me))
         async with self._db.transaction(call.me.operation_id) as con:
             movement = await movements.one(con, sight, call.uuid("movement_id"))
             as_of = await con.fetchval(movements.SQL.clock)
-        return Reply(200, page.page(movement, found, as_of), page.HTML)
+        return movement, found, as_of
 
     async def read(self, call: Call) -> Reply:
         """A list out of a file."""
@@ -69,12 +88,15 @@ class Files:
         return Reply(201 if found.made else 200, found)
 
 
-def endpoints(database: Database, wake: Callable[[int], None], reports: Reports) -> list[Endpoint]:
+def endpoints(
+    database: Database, wake: Callable[[int], None], reports: Reports, setter: Typesetter
+) -> list[Endpoint]:
     """The calls of files."""
-    room = Files(database, wake, reports)
+    room = Files(database, wake, reports, setter)
     outs: list[tuple[str, Any, str, str]] = [
         ("csv", room.csv, "A manifest as CSV", "text/csv"),
         ("xlsx", room.book, "A manifest as a workbook", tables.BOOK_TYPE),
+        ("pdf", room.pdf, "A manifest for a clipboard, as PDF", typeset.TYPE),
         ("print", room.print, "A manifest for a clipboard, to be printed", "text/html"),
     ]
     return [

@@ -1,7 +1,8 @@
-"""The report of a movement as a workbook, and as a page to print or keep as PDF."""
+"""The report of a movement as a workbook, as PDF, and as a page to print."""
 
 from collections.abc import Iterable, Iterator
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,8 +10,11 @@ import msgspec
 from server.relocation.messages import StageCounts
 from server.relocation.movements.report import Report
 from server.relocation.tables import Row, plain
+from server.typeset import text
 
 STAGES = StageCounts.__struct_fields__
+TEMPLATE = Path(__file__).with_name("report.typ")
+_MOST_LINES = 2000  # of one table on paper
 
 
 def sheets(report: Report) -> dict[str, list[Row]]:
@@ -98,6 +102,27 @@ def page(report: Report) -> bytes:
         f"<title>{escape(said.title)}</title></head><body>{exercise}"
         f'<h1 dir="auto">{escape(said.title)}</h1>{tables}</body></html>'
     ).encode()
+
+
+def typed(report: Report) -> dict[str, Any]:
+    """The same for the PDF's template. A longer table than 2,000 lines says what it leaves out."""
+    said = report.board.movement
+    return {
+        "title": text(said.title),
+        "exercise": said.exercise,
+        "as_of": report.board.as_of.strftime("%Y-%m-%d %H:%M UTC"),
+        "sheets": [_sheet(title, rows) for title, rows in sheets(report).items()],
+    }
+
+
+def _sheet(title: str, rows: Iterable[Row]) -> dict[str, Any]:
+    header, *lines = rows
+    return {
+        "title": title,
+        "head": [str(name).replace("_", " ") for name in header],
+        "rows": [[text(plain(value)) for value in line] for line in lines[:_MOST_LINES]],
+        "more": max(len(lines) - _MOST_LINES, 0),
+    }
 
 
 def _table(title: str, rows: Iterable[Row]) -> str:
