@@ -26,9 +26,6 @@ __all__ = ["EmbeddedError", "EmbeddedPostgres"]
 
 LOGGER = log.get("embedded")
 Mode = Literal["smart", "fast", "immediate"]
-# Servers we started and other processes still use when we end: a reference keeps the
-# interpreter from complaining about a child that is left on purpose.
-LEFT_TO_OTHERS: list[subprocess.Popen[bytes]] = []
 SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
 
@@ -84,7 +81,8 @@ class EmbeddedPostgres:
             if sole:
                 self._halt(mode)
             elif self._child is not None:
-                LEFT_TO_OTHERS.append(self._child)
+                self._child.returncode = 0  # left on purpose: nobody need complain of it
+                self._child = None
             self._let_go()
         return sole
 

@@ -2,10 +2,14 @@
 
 Every worker of the run starts the same server: the first makes it, the others adopt it, the
 last one ends it. A database is a copy of a template that was migrated once.
+
+Its files lie in memory where the machine has room for them: `fsync` stays on, and a SIGKILL leaves
+the same there as on a disk. A test that kills a database makes one of its own, on the disk.
 """
 
 import asyncio
 import fcntl
+import os
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +17,15 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
+import psutil
+
 from server import db
 from server.embedded import EmbeddedPostgres
 
 TEMPLATE = "migrated"
 PREFIX = "muster-test-"
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 4 << 30
 
 
 def new_run() -> tuple[Path, IO[str]]:
@@ -25,7 +33,18 @@ def new_run() -> tuple[Path, IO[str]]:
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     alive = (folder / "alive").open("w")
     fcntl.flock(alive, fcntl.LOCK_EX)
+    if roomy():
+        (folder / "shared").symlink_to(tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY))
+    else:
+        (folder / "shared").mkdir()
     return folder, alive
+
+
+def roomy() -> bool:
+    """Has the machine memory to spare for the files of a test's database?"""
+    if not MEMORY.is_dir() or not os.access(MEMORY, os.W_OK):
+        return False
+    return min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available) > ROOM_BYTES
 
 
 def end_dead_runs() -> None:
@@ -44,6 +63,7 @@ def end_run(folder: Path) -> None:
     for depth in ("", "*/", "*/*/"):
         for data in folder.glob(f"{depth}postgres/data/PG_VERSION"):
             EmbeddedPostgres(data.parents[2]).stop("immediate")
+    shutil.rmtree((folder / "shared").resolve(), ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -54,7 +74,7 @@ class TestServer:
 
     def __init__(self, folder: Path) -> None:
         self._lock = folder / "template.lock"
-        self._server = EmbeddedPostgres(folder)
+        self._server = EmbeddedPostgres(folder / "shared")
 
     def __enter__(self) -> "TestServer":
         self._server.start()
