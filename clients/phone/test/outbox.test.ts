@@ -2,10 +2,11 @@ import 'fake-indexeddb/auto';
 import { IDBFactory } from 'fake-indexeddb';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { Api } from '@muster/shared/api/client.ts';
 import { Problem, Unreachable } from '@muster/shared/api/problem.ts';
 import type { Checkin, CheckinResult } from '@muster/shared/api/types.ts';
-import { Outbox } from '../src/transport/outbox.ts';
-import type { Sent } from '../src/transport/sending.ts';
+import { Outbox, type Line } from '../src/transport/outbox.ts';
+import { checkins, type Sent } from '../src/transport/sending.ts';
 import { Store } from '../src/transport/store.ts';
 
 const ME = 'P1';
@@ -25,6 +26,11 @@ class Records {
     if (luck === 'lose') return { kind: 'failed', failure: new Unreachable('answer lost') };
     return { kind: 'answered', results };
   };
+
+  /** The line of answers, with this server at its end. */
+  get line(): Line<Checkin, CheckinResult> {
+    return { ...checkins(null as unknown as Api), send: this.send };
+  }
 
   private record(item: Checkin): CheckinResult {
     if (this.refuse(item)) {
@@ -57,7 +63,7 @@ beforeEach(async () => {
   globalThis.indexedDB = new IDBFactory();
   store = await Store.open();
   records = new Records();
-  outbox = new Outbox(store, records.send);
+  outbox = new Outbox(store, records.line);
 });
 
 const states = async () => (await store.entries()).map((entry) => entry.state);
@@ -73,10 +79,10 @@ describe('what is written', () => {
 
   test('goes out in the order of writing, with the time of each try', async () => {
     const times = ['2026-11-23T08:00:00.000Z', '2026-11-23T08:05:00.000Z'];
-    outbox = new Outbox(store, records.send, undefined, () => new Date(times.shift() ?? 0));
-    const entry = await outbox.write(ME, { status: 'away' });
+    outbox = new Outbox(store, records.line, undefined, () => new Date(times.shift() ?? 0));
+    const [entry] = await outbox.write(ME, { status: 'away' });
     expect(await outbox.flush(ME)).toBe('empty');
-    expect(records.kept.get(entry.body.id)).toMatchObject({
+    expect(records.kept.get(entry!.body.id)).toMatchObject({
       at: '2026-11-23T08:00:00.000Z',
       sent_at: '2026-11-23T08:05:00.000Z',
     });
@@ -84,7 +90,8 @@ describe('what is written', () => {
 
   test('loses place and note on this phone once the server has them', async () => {
     const place = { lat: 1, lon: 2, accuracy: 5 };
-    const { body } = await outbox.write(ME, { status: 'need_help', note: 'n', location: place });
+    const draft = { status: 'need_help', note: 'n', location: place } as const;
+    const { body } = (await outbox.write(ME, draft))[0]!;
     await outbox.flush(ME);
     expect(records.kept.get(body.id)).toMatchObject({ note: 'n', location: place });
     const [entry] = await store.entries();
@@ -137,7 +144,7 @@ describe('failures', () => {
   test('a batch refused as a whole is halved until the bad one is found', async () => {
     const written: string[] = [];
     for (let i = 0; i < 7; i++)
-      written.push((await outbox.write(ME, { status: 'safe', for: `P${i}` })).body.id);
+      written.push((await outbox.write(ME, { status: 'safe', for: `P${i}` }))[0]!.body.id);
     const bad = written[4]!;
     records.next = (items) => (items.some(({ id }) => id === bad) ? problem(400) : 'take');
     expect(await outbox.flush(ME)).toBe('empty');
@@ -165,7 +172,7 @@ describe('failures', () => {
   test('without a disk it is held in memory, which the screen can tell', async () => {
     globalThis.indexedDB = undefined as unknown as IDBFactory;
     store = await Store.open();
-    outbox = new Outbox(store, records.send);
+    outbox = new Outbox(store, records.line);
     await outbox.write(ME, { status: 'safe' });
     expect(store.durable).toBe(false);
     expect(await outbox.flush(ME)).toBe('empty');
@@ -188,15 +195,15 @@ test('whatever the network does, everything written arrives once and in order', 
           const drawn = lucks.next().value;
           return drawn === 'busy' ? problem(503) : drawn;
         };
-        outbox = new Outbox(store, records.send);
+        outbox = new Outbox(store, records.line);
         const written: string[] = [];
         for (const one of acts) {
           if (one === 'write')
             written.push(
-              (await outbox.write(ME, { status: 'safe', for: `P${written.length}` })).body.id,
+              (await outbox.write(ME, { status: 'safe', for: `P${written.length}` }))[0]!.body.id,
             );
           else if (one === 'flush') await outbox.flush(ME);
-          else outbox = new Outbox((store = await Store.open()), records.send);
+          else outbox = new Outbox((store = await Store.open()), records.line);
         }
         records.next = () => 'take';
         expect(await outbox.flush(ME)).toBe('empty');

@@ -6,10 +6,11 @@ import { beginEnrolment, redeem } from '../transport/enrol.ts';
 import { Outbox, type Draft } from '../transport/outbox.ts';
 import { mayPush, subscribe } from '../transport/push.ts';
 import { repeater } from '../transport/repeat.ts';
-import { sendCheckins } from '../transport/sending.ts';
+import { checkins } from '../transport/sending.ts';
 import type { Entry, Store } from '../transport/store.ts';
 import { Help, wakeInBackground } from './help.svelte.ts';
 import { cleanNote } from './text.ts';
+import type { Moves } from './movement.svelte.ts';
 import { Ward } from './ward.svelte.ts';
 import type { Watches } from './watches.svelte.ts';
 
@@ -42,6 +43,7 @@ export class Phone {
   numbers = $state.raw<string[]>([]);
   /** loaded after the first screen */
   watches = $state.raw<Watches | null>(null);
+  moves = $state.raw<Moves | null>(null);
 
   /** calls for help */
   readonly help: Help;
@@ -64,11 +66,7 @@ export class Phone {
       this.followSoon();
     });
     this.ward = new Ward(store, this.api);
-    this.outbox = new Outbox(
-      store,
-      (items) => sendCheckins(this.api, items),
-      () => this.changed(),
-    );
+    this.outbox = new Outbox(store, checkins(this.api), () => this.changed());
     this.others?.addEventListener('message', () => void this.reload());
   }
 
@@ -100,10 +98,15 @@ export class Phone {
   private async loadMore(): Promise<void> {
     const later = await import('./later.ts').catch(() => null);
     if (!later || this.watches) return;
-    const { Watches, followOn } = later;
+    const { Moves, Watches, followOn } = later;
     const told = () => this.others?.postMessage('changed');
     this.watches = new Watches(this.help.lanes, this.api, told, () => void this.poll());
     this.followSoon = repeater(() => followOn(this.help, this.api, () => this.followSoon()));
+    // nothing of a call for help waits for this
+    void Moves.open(this.api, told, () => void this.poll()).then((moves) => {
+      this.moves = moves;
+      if (this.device) moves.sendSoon(this.device.person.ref);
+    });
     this.skew = (await this.help.lanes.get('skew')) ?? 0;
     this.numbers = (await this.help.lanes.get('numbers')) ?? this.device?.sms.numbers ?? [];
     await this.watches.reload();
@@ -150,6 +153,7 @@ export class Phone {
     this.followSoon();
     if (this.watches) this.watches.sendSoon(this.device.person.ref);
     else if (this.listening) void this.loadMore();
+    this.moves?.sendSoon(this.device.person.ref);
     void this.poll();
   }
 
@@ -257,8 +261,8 @@ export class Phone {
 
   private async reload(): Promise<void> {
     this.entries = await this.store.entries();
-    await Promise.all([this.help.reload(), this.watches?.reload()]);
-    this.durable = this.store.durable && this.help.lanes.durable;
+    await Promise.all([this.help.reload(), this.watches?.reload(), this.moves?.reload()]);
+    this.durable = this.store.durable && this.help.lanes.durable && (this.moves?.durable ?? true);
     const device = await this.store.get('device');
     if (device?.token === this.device?.token) return;
     this.device = device;

@@ -1,20 +1,34 @@
 import { read, type Api } from '@muster/shared/api/client.ts';
 import { asFailure, Problem, type Failure } from '@muster/shared/api/problem.ts';
 import type { Checkin, CheckinResult } from '@muster/shared/api/types.ts';
+import type { Line } from './outbox.ts';
 
-export type Sent =
-  { kind: 'answered'; results: CheckinResult[] } | { kind: 'failed'; failure: Failure };
+export type Sent<R = CheckinResult> =
+  { kind: 'answered'; results: R[] } | { kind: 'failed'; failure: Failure };
 
-/** Sends a batch and says what became of it; never throws. */
-export async function sendCheckins(api: Api, items: Checkin[]): Promise<Sent> {
+/** What the server says of a batch; never throws. */
+export async function answered<R>(answer: Promise<{ items?: R[] }>): Promise<Sent<R>> {
   try {
-    const answer = await read<{ items?: CheckinResult[] }>(
-      api.POST('/v1/checkins', { body: { items } }),
-    );
-    return { kind: 'answered', results: answer.items ?? [] };
+    return { kind: 'answered', results: (await answer).items ?? [] };
   } catch (thrown) {
     return { kind: 'failed', failure: asFailure(thrown) };
   }
+}
+
+/** Answers to roll calls. */
+export function checkins(api: Api): Line<Checkin, CheckinResult> {
+  return {
+    lock: 'muster-outbox',
+    batch: 50,
+    send: (items) => answered(read(api.POST('/v1/checkins', { body: { items } }))),
+    kept: withoutPlace,
+    about: (body) => `${body.alert_id} ${body.for}`,
+  };
+}
+
+/** Once the server has them, place and note need not stay on a phone that may be taken. */
+export function withoutPlace({ location: _place, note: _note, ...body }: Checkin): Checkin {
+  return body;
 }
 
 /** Not now, but perhaps later: what is retryable, and every trouble of the server's own. */

@@ -2,15 +2,17 @@ import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
 import type { BranchList, Checkin, Device, Self } from '@muster/shared/api/types.ts';
 
 /** One thing the user wrote, from the tap until the server has it. */
-export interface Entry {
+export interface Entry<B = Checkin> {
   /** the order in which it was written; given by the store */
   seq: number;
   /** who was linked to this phone when it was written */
   author: string;
-  body: Checkin;
+  body: B;
   state: 'saved' | 'received' | 'refused';
   event_at?: string;
   received_at?: string;
+  /** of a stage: it came after the movement had ended */
+  late?: boolean;
   problem?: { code: string; detail: string };
 }
 
@@ -42,26 +44,27 @@ export interface Branch {
   heardAt: number;
 }
 
-interface Schema extends DBSchema {
-  facts: { key: string; value: Facts[keyof Facts] };
-  outbox: { key: number; value: Entry };
+interface Schema<F, B> extends DBSchema {
+  facts: { key: string; value: F[keyof F] };
+  outbox: { key: number; value: Entry<B> };
 }
 
 /**
- * What this phone remembers, in IndexedDB. Where that is refused (private windows, a full disk)
- * it is held in memory and `durable` turns false, which the screen must say.
+ * What this phone remembers, in IndexedDB: facts `F`, and what it writes to the server, `B`. Where
+ * that is refused (private windows, a full disk) it is held in memory and `durable` turns false,
+ * which the screen must say.
  */
-export class Store {
+export class Store<F extends object = Facts, B = Checkin> {
   durable = true;
-  private db: IDBPDatabase<Schema> | null = null;
-  private readonly facts = new Map<string, Facts[keyof Facts]>();
-  private readonly loose = new Map<number, Entry>();
+  private db: IDBPDatabase<Schema<F, B>> | null = null;
+  private readonly facts = new Map<keyof F, F[keyof F]>();
+  private readonly loose = new Map<number, Entry<B>>();
   private looseSeq = Number.MAX_SAFE_INTEGER / 2;
 
-  static async open(name = 'muster'): Promise<Store> {
-    const store = new Store();
+  static async open<F extends object = Facts, B = Checkin>(name = 'muster'): Promise<Store<F, B>> {
+    const store = new Store<F, B>();
     await store.attempt(async () => {
-      store.db = await openDB<Schema>(name, 1, {
+      store.db = await openDB<Schema<F, B>>(name, 1, {
         upgrade(db) {
           db.createObjectStore('facts');
           db.createObjectStore('outbox', { keyPath: 'seq', autoIncrement: true });
@@ -75,39 +78,46 @@ export class Store {
     return store;
   }
 
-  async get<K extends keyof Facts>(key: K): Promise<Facts[K] | null> {
+  async get<K extends keyof F & string>(key: K): Promise<F[K] | null> {
     const held = this.facts.get(key) ?? (await this.attempt(() => this.db?.get('facts', key)));
-    return (held as Facts[K] | undefined) ?? null;
+    return (held as F[K] | undefined) ?? null;
   }
 
-  async set<K extends keyof Facts>(key: K, value: Facts[K]): Promise<void> {
+  async set<K extends keyof F & string>(key: K, value: F[K]): Promise<void> {
     const kept = await this.attempt(() => this.db?.put('facts', value, key));
     if (kept === undefined) this.facts.set(key, value);
     else this.facts.delete(key);
   }
 
-  async forget(...keys: (keyof Facts)[]): Promise<void> {
+  async forget(...keys: (keyof F & string)[]): Promise<void> {
     for (const key of keys) {
       this.facts.delete(key);
       await this.attempt(() => this.db?.delete('facts', key));
     }
   }
 
-  /** Saves a new entry; when this returns it is on disk, as far as the browser can promise. */
-  async add(entry: Omit<Entry, 'seq'>): Promise<Entry> {
-    const seq = await this.attempt(async () => {
+  /**
+   * Saves new entries, all or none; when this returns they are on disk, as far as the browser can
+   * promise.
+   */
+  async add(...entries: Omit<Entry<B>, 'seq'>[]): Promise<Entry<B>[]> {
+    const keys = await this.attempt(async () => {
       const tx = this.db?.transaction('outbox', 'readwrite', { durability: 'strict' });
-      const key = await tx?.store.add(entry as Entry);
+      const made = [];
+      for (const entry of entries) made.push(await tx?.store.add(entry as Entry<B>));
       await tx?.done;
-      return key;
+      return made;
     });
-    if (seq !== undefined) return { ...entry, seq };
-    const held = { ...entry, seq: this.looseSeq++ };
-    this.loose.set(held.seq, held);
-    return held;
+    return entries.map((entry, n) => {
+      const seq = keys?.[n];
+      if (seq !== undefined) return { ...entry, seq };
+      const held = { ...entry, seq: this.looseSeq++ };
+      this.loose.set(held.seq, held);
+      return held;
+    });
   }
 
-  async put(entry: Entry): Promise<void> {
+  async put(entry: Entry<B>): Promise<void> {
     if (this.loose.has(entry.seq)) this.loose.set(entry.seq, entry);
     else await this.attempt(() => this.db?.put('outbox', entry));
   }
@@ -118,7 +128,7 @@ export class Store {
   }
 
   /** All entries in the order they were written. */
-  async entries(): Promise<Entry[]> {
+  async entries(): Promise<Entry<B>[]> {
     const kept = (await this.attempt(() => this.db?.getAll('outbox'))) ?? [];
     return [...kept, ...this.loose.values()];
   }

@@ -10,7 +10,8 @@ import { phoneApi } from '../transport/api.ts';
 import { Lanes } from '../transport/lanes.ts';
 import { Outbox } from '../transport/outbox.ts';
 import { PanicLane } from '../transport/press.ts';
-import { sendCheckins } from '../transport/sending.ts';
+import { checkins } from '../transport/sending.ts';
+import { openStages, stageOutbox } from '../transport/stages.ts';
 import { Store } from '../transport/store.ts';
 import { speaker, Words } from '../transport/words.ts';
 
@@ -113,10 +114,11 @@ async function flush(): Promise<void> {
   const lane = new PanicLane(lanes, () => store.get('device'), undefined, tell);
   const pause = await lane.flush();
   const api = phoneApi(store);
-  const outbox = new Outbox(store, (items) => sendCheckins(api, items), tell);
+  const outbox = new Outbox(store, checkins(api), tell);
+  const stages = stageOutbox(await openStages(), api, tell);
   const words = new Words(lanes, speaker(api), tell);
   const author = device.person.ref;
-  const lanesOpen = [goOn(lane, pause), outbox.flush(author), words.flush(author)];
+  const lanesOpen = [goOn(lane, pause), ...[outbox, words, stages].map((one) => one.flush(author))];
   const outcomes = await Promise.all(lanesOpen);
   told.close();
   // a rejected sync is tried again by the browser
