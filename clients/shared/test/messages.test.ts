@@ -19,6 +19,7 @@ const FILES = [
   'health',
   'panicdesk',
   'watchdesk',
+  'movement',
 ];
 const PLURALS: Record<string, string[]> = {
   en: ['one'],

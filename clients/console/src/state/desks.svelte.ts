@@ -1,5 +1,6 @@
 import type { Api } from '@muster/shared/api/client.ts';
-import type { PanicEvent, WatchEvent } from '@muster/shared/api/types.ts';
+import type { MovementEvent, PanicEvent, WatchEvent } from '@muster/shared/api/types.ts';
+import { MovementDesk } from './movementdesk.svelte.ts';
 import { PanicDesk } from './panicdesk.svelte.ts';
 import { ServerTime } from './servertime.svelte.ts';
 import { Signals } from './signals.svelte.ts';
@@ -13,6 +14,7 @@ export class Desks {
   readonly signals: Signals;
   readonly panics: PanicDesk;
   readonly watches: WatchDesk;
+  readonly movements: MovementDesk;
   readonly time: ServerTime;
   readonly siren = new Siren();
 
@@ -27,7 +29,8 @@ export class Desks {
     this.signals = new Signals(api);
     this.panics = new PanicDesk(api);
     this.watches = new WatchDesk(api, this.time);
-    this.watch.onNews = (kind, data) => this.take(kind, data);
+    this.movements = new MovementDesk(api, this.time);
+    this.watch.onNews = (kind, data, id) => this.take(kind, data, id);
   }
 
   /** Whether nothing is heard from the server. */
@@ -39,6 +42,7 @@ export class Desks {
     this.time.start();
     this.panics.list.start();
     this.watches.list.start();
+    this.movements.list.start();
     this.siren.start();
     if (this.whole) this.signals.start();
     void this.watch.start();
@@ -49,6 +53,7 @@ export class Desks {
     this.signals.stop();
     this.panics.list.stop();
     this.watches.list.stop();
+    this.movements.list.stop();
     this.siren.stop();
     this.time.stop();
   }
@@ -66,12 +71,14 @@ export class Desks {
     );
   }
 
-  private take(kind: string, data: unknown): void {
+  private take(kind: string, data?: unknown, id = 0): void {
     if (kind === 'panic') this.panics.take(data as PanicEvent);
     else if (kind === 'watch') this.watches.take(data as WatchEvent);
+    else if (kind === 'movement') this.movements.take(data as MovementEvent, id);
     else if (kind === 'any') {
       this.panics.list.loadSoon();
       this.watches.list.loadSoon();
+      this.movements.missed();
     }
     if (this.whole) this.signals.take(kind);
   }

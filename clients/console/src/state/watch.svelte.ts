@@ -31,8 +31,8 @@ export class Watch {
   age = $state<number | null>(null);
   repairing = $state(false);
   onCheckin: (event: CheckinEvent) => void = () => undefined;
-  /** what is no part of the board, with what it says; `any`: something was missed */
-  onNews: (kind: string, data?: unknown) => void = () => undefined;
+  /** what is no part of the board, with what it says and its number; `any`: something was missed */
+  onNews: (kind: string, data?: unknown, id?: number) => void = () => undefined;
 
   private live: Live | null = null;
   private readonly dirty = new Set<string>();
@@ -97,7 +97,7 @@ export class Watch {
     if (message.kind === 'headcount') this.count(message.id, data as HeadcountEvent);
     else if (message.kind === 'alert') this.changed((data as AlertEvent).alert);
     else if (message.kind === 'checkin') this.onCheckin(data as CheckinEvent);
-    else this.onNews(message.kind, data);
+    else this.onNews(message.kind, data, message.id);
   }
 
   private count(id: number, event: HeadcountEvent): void {

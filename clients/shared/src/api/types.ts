@@ -196,3 +196,41 @@ export interface WatchEvent {
   /** what was offered to this room, and is not any more */
   gone?: string[];
 }
+
+// --- movements at the desk ---
+
+export type Stage = Schemas['StageCell']['stage'];
+export type Reported = Schemas['StageIn']['stage'];
+export type StageCell = Schemas['StageCell'];
+export type StageCounts = Schemas['StageCounts'];
+export type StageGroup = Schemas['StageGroup'];
+export type StageSide = Schemas['StageSide'];
+export type StageReport = Schemas['StageIn'];
+export type StageResult = Schemas['StageResult'];
+export type Movement = Schemas['MovementOut'];
+export type MovementState = Movement['state'];
+export type MovementBoard = Schemas['Board'];
+export type MovementPoint = Schemas['PointOut'];
+export type MovementLeg = Schemas['LegOut'];
+export type MovementVehicle = Schemas['VehicleOut'];
+export type Mover = Schemas['Mover'];
+export type SplitHousehold = Schemas['Household'];
+export type CriticalWork = Schemas['FunctionOut'];
+export type StageConflict = Schemas['ConflictOut'];
+export type ConflictReport = Schemas['SaidOut'];
+export type Decision = Schemas['ResolveIn'];
+export type CloseOut = Schemas['CloseIn'];
+export type MovementReport = Schemas['Report'];
+
+export interface MovementEvent {
+  from: number;
+  movement_id: string;
+  /** the plan or the state changed: fetch the board again */
+  plan: boolean;
+  counts: StageCounts;
+  /** absolute counts of the cells, vehicles and points that changed */
+  cells: StageCell[];
+  vehicles: MovementVehicle[];
+  points: MovementPoint[];
+  conflicts: number;
+}

@@ -1,0 +1,71 @@
+import type { Api } from '@muster/shared/api/client.ts';
+import type { Movement, MovementEvent } from '@muster/shared/api/types.ts';
+import { listMovements } from '../transport/movements.ts';
+import { Listening } from './listening.svelte.ts';
+import { OneMovement } from './movementone.svelte.ts';
+import type { ServerTime } from './servertime.svelte.ts';
+
+const EVERY_MS = 60_000;
+
+/** The movements in sight, on every page; and those that are open on screen. */
+export class MovementDesk {
+  movements = $state.raw<Movement[]>([]);
+  readonly list: Listening<Movement>;
+
+  private readonly opened = new Set<OneMovement>();
+
+  constructor(
+    private readonly api: Api,
+    private readonly time: ServerTime,
+  ) {
+    this.list = new Listening(
+      () => listMovements(api),
+      (list) => (this.movements = list),
+      EVERY_MS,
+    );
+  }
+
+  /** Those that have not ended. */
+  get going(): Movement[] {
+    return this.movements.filter(isGoing);
+  }
+
+  /** Follows one on screen; give it back with `leave`. */
+  open(id: string): OneMovement {
+    const one = new OneMovement(this.api, id, this.time);
+    this.opened.add(one);
+    one.start();
+    return one;
+  }
+
+  leave(one: OneMovement): void {
+    one.stop();
+    this.opened.delete(one);
+  }
+
+  /** @param id the last stream number the event stands for */
+  take(event: MovementEvent, id: number): void {
+    this.list.hear(event.movement_id);
+    this.list.loadSoon();
+    for (const one of this.opened) if (one.id === event.movement_id) one.take(event, id);
+  }
+
+  /** Something of the stream was missed. */
+  missed(): void {
+    this.list.loadSoon();
+    for (const one of this.opened) one.loadSoon();
+  }
+
+  /** One that was made or changed here. */
+  put(movement: Movement): void {
+    const others = this.movements.filter(({ id }) => id !== movement.id);
+    this.movements = [movement, ...others].sort((a, b) => b.created_at.localeCompare(a.created_at));
+    this.list.hear(movement.id);
+    this.list.loadSoon();
+    for (const one of this.opened) if (one.id === movement.id) one.loadSoon();
+  }
+}
+
+export function isGoing({ state }: Movement): boolean {
+  return state !== 'closed' && state !== 'cancelled';
+}

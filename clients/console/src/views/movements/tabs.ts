@@ -1,0 +1,42 @@
+import type { Component } from 'svelte';
+import type { Api } from '@muster/shared/api/client.ts';
+import { m } from '@muster/shared/i18n/messages.ts';
+import type { LiveMovement } from '../../state/movement.ts';
+import type { MovementDesk } from '../../state/movementdesk.svelte.ts';
+import type { OneMovement } from '../../state/movementone.svelte.ts';
+import type { MovementTab } from '../../state/movementroute.ts';
+import type { ServerTime } from '../../state/servertime.svelte.ts';
+import type { Watches } from '../../state/watches.ts';
+import BoardTab from './BoardTab.svelte';
+
+/** What every tab of a movement is given. */
+export interface TabProps {
+  api: Api;
+  desk: MovementDesk;
+  one: OneMovement;
+  live: LiveMovement;
+  time: ServerTime;
+  zone: string;
+  /** admins and operators: may report, decide, steer */
+  mayAct: boolean;
+  /** sees whole areas, not only a branch */
+  whole: boolean;
+  /** nothing is heard from the server: figures are as of then */
+  stale: boolean;
+  /** watches in sight that run, for vehicles that have one */
+  watches: Watches;
+  areaName: (code: string) => string;
+  filters: Readonly<Record<string, string>>;
+  onroute: (tab: MovementTab, filters?: Record<string, string>) => void;
+}
+
+interface TabLink {
+  tab: MovementTab;
+  word: () => string;
+  view: Component<TabProps>;
+  /** shown beside the word, loud */
+  count?: (live: LiveMovement) => number;
+}
+
+/** In their order. A tab is one line here. */
+export const TABS: TabLink[] = [{ tab: 'board', word: m.move_tab_board, view: BoardTab }];
