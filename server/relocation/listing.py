@@ -24,7 +24,7 @@ async def people(
     database: Database, operation_id: int, sight: Sight, movement_id: UUID, query: MoversQuery
 ) -> paging.Page[Mover]:
     """One page, by name. Raises NotFound out of sight."""
-    filters = (query.stage, query.area, query.vehicle, query.missing, _literal(query.q))
+    filters = (query.stage, query.area, query.vehicle, query.missing, literal(query.q))
     async with database.transaction(operation_id) as con:
         await movements.must_see(con, sight, movement_id)
         rows = await con.fetch(
@@ -35,7 +35,7 @@ async def people(
     return paging.page(path, query, rows, lambda r: (r["name"], r["person_id"]), _mover)
 
 
-def _literal(text: str | None) -> str | None:
+def literal(text: str | None) -> str | None:
     """Search text with the wildcards of LIKE taken literally."""
     if text is None:
         return None

@@ -43,6 +43,7 @@ def asked(own: Moving) -> list[tuple[str, str, Any]]:
         ("POST", f"{one}/import", {"csv": "ref\nP4\n"}),
         ("POST", f"{one}/ticked", form),
         ("POST", f"{own.path}/fill", {"leg": str(own.id["FIRST"]), "apply": True}),
+        ("GET", f"{own.path}/travellers", None),
         ("PUT", f"{own.path}/travellers", {"items": [{"ref": "P4", "papers": False}]}),
         ("GET", f"{own.path}/checkers", None),
         ("PUT", f"{own.path}/checkers/P22", None),

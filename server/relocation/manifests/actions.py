@@ -10,8 +10,7 @@ from server import stream
 from server.auth import Principal, Scope
 from server.db import Database, retried
 from server.errors import BadInput, Clash, FieldError, refuse_field
-from server.people.messages import PersonName
-from server.relocation.manifests import rules, store
+from server.relocation.manifests import listing, rules, store
 from server.relocation.manifests.messages import ManifestIn, Traveller, TravellersIn
 from server.relocation.manifests.store import SQL, Leg, Person
 from server.relocation.movements import store as movements
@@ -143,7 +142,7 @@ async def put_travellers(
         await _put_travellers(con, who, movement_id, wish, seen)
         await stream.append(con, [draft(movement_id)])
         found = await con.fetch(SQL.travellers, movement_id, sorted(seen.values()))
-        return [Traveller(PersonName(r[0], r[1]), r[2], r[3], r[4]) for r in found]
+        return [listing.traveller(r) for r in found]
 
 
 def _refuse_travellers(wish: TravellersIn, seen: dict[str, int]) -> None:

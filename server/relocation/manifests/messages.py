@@ -7,12 +7,14 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from server.paging import PageQuery
 from server.people.messages import PersonName, Ref
 from server.relocation.manifests.rules import Need
 from server.relocation.movements.messages import Code, Reason
 from server.relocation.plan.messages import Moment, State
 
 Papers = Literal["held", "undated", "expiring", "expired", "missing", "unknown"]
+Gone = Literal["withdrawn", "rides_no_more"]
 Why = Literal[
     "no_vehicle",
     "full",
@@ -28,7 +30,8 @@ Why = Literal[
 
 class Seat(msgspec.Struct, frozen=True):
     """A seat that is given. `stage` and `aboard` are facts, the seat is the plan: aboard is true
-    where she is known to have boarded this vehicle. `papers`: null where no border is crossed."""
+    where she is known to have boarded this vehicle, arrived where she arrived by it. `papers`: null
+    where no border is crossed. `released`: why the next filling gives her seat up."""
 
     seat: int
     person: PersonName
@@ -38,7 +41,9 @@ class Seat(msgspec.Struct, frozen=True):
     papers: Papers | None
     stage: str
     aboard: bool
+    arrived: bool
     by_hand: bool
+    released: Gone | None
 
 
 class Aboard(msgspec.Struct, frozen=True):
@@ -150,7 +155,7 @@ class Released(msgspec.Struct, frozen=True):
 
     person: PersonName
     vehicle_no: int
-    reason: Literal["withdrawn", "rides_no_more"]
+    reason: Gone
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -211,6 +216,13 @@ class Traveller(msgspec.Struct, frozen=True):
     papers: bool | None
     expires_on: date | None
     medical: bool
+
+
+class TravellersQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Filters of travellers. `unsaid=true`: of whose papers nobody has said anything."""
+
+    q: Annotated[str, Meta(max_length=100)] | None = None
+    unsaid: Literal["true"] | None = None
 
 
 class Travellers(msgspec.Struct, frozen=True):

@@ -37,6 +37,8 @@ SELECT m.person_id, p.ref, p.name, m.household_id, h.ref AS household, m.area_id
                  AND o.person_id = m.person_id AND o.leg_id <> $2) AS beside,
        EXISTS (SELECT FROM jsonb_array_elements(m.memory->'rides') r
                JOIN beside b ON b.leg_id::text = r->>1) AS rode,
+       ARRAY(SELECT r->>0 FROM jsonb_array_elements(m.memory->'rides') r
+             WHERE r->>0 IS NOT NULL AND r->>5 IS NOT NULL) AS came,
        t.held, t.expires_on
 FROM movement_person m
 JOIN person p ON p.operation_id = m.operation_id AND p.person_id = m.person_id
@@ -144,6 +146,22 @@ ON CONFLICT DO NOTHING
 -- Some people go first no more.
 DELETE FROM medical_need
 WHERE operation_id = current_operation() AND movement_id = $1 AND person_id = ANY ($2::int[])
+
+-- name: travellers_page
+-- What is known of the people of a movement in sight, by name, a page at a time.
+SELECT p.ref, p.name, t.held, t.expires_on, n.person_id IS NOT NULL AS medical, m.person_id
+FROM movement_person m
+JOIN person p ON p.operation_id = m.operation_id AND p.person_id = m.person_id
+LEFT JOIN travel_paper t ON t.operation_id = m.operation_id AND t.person_id = m.person_id
+LEFT JOIN medical_need n ON n.operation_id = m.operation_id AND n.movement_id = m.movement_id
+  AND n.person_id = m.person_id
+WHERE m.operation_id = current_operation() AND m.movement_id = $1
+  AND ($2::int[] IS NULL OR m.area_id = ANY ($2))
+  AND ($3::int[] IS NULL OR m.person_id = ANY ($3))
+  AND ($4::text IS NULL OR p.name ILIKE '%' || $4 || '%' OR p.ref ILIKE '%' || $4 || '%')
+  AND ($5::text IS NULL OR t.held IS NULL)
+  AND ($6::text IS NULL OR (p.name, p.person_id) > ($6, $7::int))
+ORDER BY p.name, p.person_id LIMIT $8
 
 -- name: travellers
 -- What is known of some people.

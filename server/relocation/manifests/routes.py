@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from server.db import Database
+from server.paging import Page
 from server.relocation.manifests import actions, filling, listing, sealing
 from server.relocation.manifests.messages import (
     AmendIn,
@@ -12,8 +13,10 @@ from server.relocation.manifests.messages import (
     FillIn,
     Manifest,
     ManifestIn,
+    Traveller,
     Travellers,
     TravellersIn,
+    TravellersQuery,
 )
 from server.relocation.movements.store import sight_of
 from server.web import Call, Endpoint, Reply
@@ -66,6 +69,12 @@ class Manifests:
         found = await filling.fill(self._db, call.me, scope, call.uuid("movement_id"), call.body)
         self._wake(call.me.operation_id)
         return Reply(200, found)
+
+    async def list_travellers(self, call: Call) -> Reply:
+        """What is known of everybody, a page at a time."""
+        sight = sight_of(call.me, await call.auth.scope(call.me))
+        about = (call.uuid("movement_id"), call.query)
+        return Reply(200, await listing.travellers(self._db, call.me.operation_id, sight, *about))
 
     async def travellers(self, call: Call) -> Reply:
         """What is known of papers and of medical needs."""
@@ -120,6 +129,21 @@ def endpoints(database: Database, wake: Callable[[int], None]) -> list[Endpoint]
             {200: Fill},
             body=FillIn,
         ),
+        *_of_travellers(room),
+    ]
+
+
+def _of_travellers(room: Manifests) -> list[Endpoint]:
+    return [
+        Endpoint(
+            "GET",
+            f"{ONE}/travellers",
+            room.list_travellers,
+            "What is known of each: travel papers, medical need",
+            "movement.read",
+            {200: Page[Traveller]},
+            query=TravellersQuery,
+        ),
         Endpoint(
             "PUT",
             f"{ONE}/travellers",
@@ -128,6 +152,6 @@ def endpoints(database: Database, wake: Callable[[int], None]) -> list[Endpoint]
             "movement.people",
             {200: Travellers},
             body=TravellersIn,
-            body_limit=many,
+            body_limit=1 << 20,
         ),
     ]

@@ -20,7 +20,8 @@ SQL = named_sql(__file__)
 class Person(msgspec.Struct, frozen=True):
     """Somebody of a movement, as a leg concerns her. `sits`: the vehicle of her seat on it;
     `rides`: of any leg, where she is known to be aboard one. `beside`: she has a seat on another
-    leg of the same position. `rode`: she rode this leg, such another or a later one."""
+    leg of the same position. `rode`: she rode this leg, such another or a later one. `came`: the
+    vehicles of it she arrived by."""
 
     person_id: int
     ref: str
@@ -40,6 +41,7 @@ class Person(msgspec.Struct, frozen=True):
     by_hand: bool | None
     beside: bool
     rode: bool
+    came: list[str]
     held: bool | None
     expires_on: date | None
 
@@ -94,6 +96,10 @@ class Leg(msgspec.Struct, frozen=True):
         if self.crossing is None:
             return None
         return rules.papers(person.held, person.expires_on, self.crossing)
+
+    def arrived(self, person: Person) -> bool:
+        """Whether she is known to have arrived by the vehicle of her seat."""
+        return str(person.sits) in person.came
 
     def listed(self, vehicle_id: UUID) -> list[Person]:
         """Who has a seat on a vehicle, by seat."""

@@ -1,7 +1,7 @@
 """Putting a plan on record: each call says how a thing is to be, so each may be sent again."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from server.relocation.store import SQL as REPORTS
 from server.relocation.store import draft
 
 ENDED = frozenset({"closed", "cancelled"})
+CLOCKS = timedelta(minutes=2)  # by how much a desk's clock may be fast
 
 
 async def _held(con: Any, who: Principal, scope: Scope, movement_id: UUID) -> None:
@@ -82,7 +83,9 @@ async def put_leg(
 async def put_vehicle(
     db: Database, who: Principal, scope: Scope, movement_id: UUID, vehicle_id: UUID, wish: VehicleIn
 ) -> bool:
-    """A vehicle as it is to be; True if it is new. Raises Clash for another leg or number."""
+    """A vehicle as it is to be; True if it is new. Raises Clash for another leg or number, BadInput
+    for times that cannot be."""
+    _refuse_times(wish)
     async with db.transaction(who.operation_id) as con:
         await _held(con, who, scope, movement_id)
         await con.execute(REPORTS.hold_out_reports)  # seats are compared with who boarded
@@ -96,17 +99,38 @@ async def put_vehicle(
         row = await con.fetchrow(
             *(SQL.put_vehicle, movement_id, vehicle_id, wish.leg, wish.number, wish.label),
             *(wish.callsign, wish.seats, wish.state, wish.watch_id),
+            *(wish.departed_at, wish.arrived_at),
         )
         if row is None:
             raise Clash(
                 "Reports are read by leg and number. Make another vehicle.", code="plan_fixed"
             )
+        _refuse_order(wish, row)
         if wish.state in ("departed", "arrived"):
             await sealing.at_departure(con, who, movement_id, vehicle_id)
         moment: datetime = await con.fetchval(MOVEMENTS.clock)
         await capacity.check(con, [(movement_id, vehicle_id)], moment)
         await _tell(con, who, movement_id, "vehicle", vehicle_id, row, wish.state, wish.number)
         return bool(row["made"])
+
+
+def _refuse_times(wish: VehicleIn) -> None:
+    """Raises BadInput for the time of what has not happened."""
+    if wish.departed_at is not None and wish.state not in ("departed", "arrived"):
+        raise refuse_field("departed_at", "Say with it that it departed.")
+    if wish.arrived_at is not None and wish.state != "arrived":
+        raise refuse_field("arrived_at", "Say with it that it arrived.")
+
+
+def _refuse_order(wish: VehicleIn, row: Any) -> None:
+    """Raises BadInput for times that are still to come, or the wrong way round."""
+    for path, moment in (("departed_at", wish.departed_at), ("arrived_at", wish.arrived_at)):
+        if moment is not None and moment > row["now"] + CLOCKS:
+            raise refuse_field(path, "This time is still to come.")
+    departed_at, arrived_at = row["departed_at"], row["arrived_at"]
+    if departed_at is not None and arrived_at is not None and arrived_at < departed_at:
+        path = "departed_at" if wish.arrived_at is None else "arrived_at"
+        raise refuse_field(path, "It cannot arrive before it departs.")
 
 
 async def _tell(

@@ -70,7 +70,9 @@ class LegOut(msgspec.Struct, frozen=True):
 
 class VehicleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A vehicle of a leg. `leg` and `number` never change: reports are read by them, and the
-    number is what is said over the radio. `watch_id`: a watch on its arrival that was begun."""
+    number is what is said over the radio. `watch_id`: a watch on its arrival that was begun.
+    `departed_at`, `arrived_at`: when it was; left out: as it is on record, or now. Where it is
+    said to have arrived before anybody said that it left, nobody knows when it left."""
 
     leg: UUID
     number: Annotated[int, Meta(ge=1, le=9999)]
@@ -79,6 +81,8 @@ class VehicleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     callsign: Line | None = None
     state: State = "planned"
     watch_id: UUID | None = None
+    departed_at: Moment | None = None
+    arrived_at: Moment | None = None
 
 
 class VehicleOut(msgspec.Struct, frozen=True):

@@ -54,21 +54,23 @@ SELECT max(seat) FROM movement_seat
 WHERE operation_id = current_operation() AND movement_id = $1 AND vehicle_id = $2
 
 -- name: put_vehicle
--- A vehicle as it is to be; nothing where its leg or number would change.
+-- A vehicle as it is to be; nothing where its leg or number would change. A time that is given is
+-- taken; else what is on record stays, and what begins now begins now.
 INSERT INTO movement_vehicle AS v (operation_id, movement_id, vehicle_id, leg_id, number, label,
                                    callsign, seats, state, departed_at, arrived_at, watch_id)
 VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7, $8,
-        CASE WHEN $8 IN ('departed', 'arrived') THEN clock_timestamp() END,
-        CASE WHEN $8 = 'arrived' THEN clock_timestamp() END, $9)
+        coalesce($10, CASE WHEN $8 = 'departed' THEN clock_timestamp() END),
+        coalesce($11, CASE WHEN $8 = 'arrived' THEN clock_timestamp() END), $9)
 ON CONFLICT (operation_id, movement_id, vehicle_id) DO UPDATE
 SET label = excluded.label, callsign = excluded.callsign, seats = excluded.seats,
     state = excluded.state, watch_id = excluded.watch_id,
     departed_at = CASE WHEN excluded.state = 'planned' THEN NULL
-                       ELSE coalesce(v.departed_at, excluded.departed_at) END,
+                       ELSE coalesce($10, v.departed_at, excluded.departed_at) END,
     arrived_at = CASE WHEN excluded.state = 'arrived'
-                      THEN coalesce(v.arrived_at, excluded.arrived_at) END
+                      THEN coalesce($11, v.arrived_at, excluded.arrived_at) END
 WHERE v.leg_id = excluded.leg_id AND v.number = excluded.number
-RETURNING old.vehicle_id IS NULL AS made, old.state AS was
+RETURNING old.vehicle_id IS NULL AS made, old.state AS was, v.departed_at, v.arrived_at,
+          clock_timestamp() AS now
 
 -- name: vehicles
 -- The vehicles of a movement with who boarded and arrived; or some of them.

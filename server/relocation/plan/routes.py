@@ -18,7 +18,7 @@ from server.relocation.plan.messages import (
     VehicleIn,
     VehicleOut,
 )
-from server.web import Call, Endpoint, Reply
+from server.web import Call, Endpoint, Reply, plausible
 
 ONE = "/v1/movements/{movement_id}"
 
@@ -43,6 +43,8 @@ class Plans:
 
     async def vehicle(self, call: Call) -> Reply:
         """A vehicle as it is to be."""
+        plausible("departed_at", call.body.departed_at)
+        plausible("arrived_at", call.body.arrived_at)
         found = store.vehicles
         return await self._put(
             call, "vehicle_id", actions.put_vehicle, lambda c, m, k: found(c, m, [k])
