@@ -7,10 +7,11 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from server.clock import Moment
 from server.people.messages import PersonName, Ref
 from server.relocation.manifests.rules import Need
 from server.relocation.movements.messages import Code, Reason
-from server.relocation.plan.messages import Moment, State
+from server.relocation.plan.messages import State
 
 Papers = Literal["held", "undated", "expiring", "expired", "missing", "unknown"]
 Why = Literal[
