@@ -12,7 +12,7 @@ import uvloop
 from server import launch, log
 from server.app import Api, build_router, http_server
 from server.checkin.messages import CheckinIn
-from server.checkin.routes import decode
+from server.checkin.routes import READER
 from server.checkin.store import Recorded
 from server.config import Settings
 from server.supervise import settled
@@ -44,7 +44,9 @@ def extra(api: Api) -> list[Endpoint]:
 
     def endpoint(path: str, handler: Any, action: str | None) -> Endpoint:
         replies = {201: Recorded}
-        return Endpoint("POST", path, handler, path, action, replies, body=CheckinIn, decode=decode)
+        return Endpoint(
+            "POST", path, handler, path, action, replies, body=CheckinIn, decode=READER.decode
+        )
 
     return [
         endpoint("/bench/noop", noop, None),

@@ -38,7 +38,7 @@ from server.alerts.deliveries.progress import Progress
 from server.alerts.health.alarms import EVERY_S as ALARMS_S
 from server.alerts.health.alarms import Alarms
 from server.auth import Authenticator, keep_last_seen
-from server.checkin.actions import Collector
+from server.checkin.actions import collector as checkin_reports
 from server.config import Settings
 from server.db import Database
 from server.hub import Hub
@@ -73,13 +73,13 @@ class Api:
             *server.relocation.board.Faces(self.db).kinds(),
         ]
         self.hub = Hub(self.db, kinds)
-        self.collector = Collector(self.db, self.hub.wake)
+        self.checkins = checkin_reports(self.db, self.hub.wake)
         self.progress = Progress(self.db)
         self.stages = stage_reports(self.db, self.hub.wake)
         vault = open_vault(settings)
         routes = sms_routes(settings)
         self.endpoints: list[Endpoint] = [
-            *server.checkin.routes.endpoints(self.db, self.collector, served(settings)),
+            *server.checkin.routes.endpoints(self.db, self.checkins, served(settings)),
             *server.checkin.sms.routes.endpoints(
                 self.db, routes, settings.public_url, self.hub.wake
             ),
@@ -117,7 +117,7 @@ class Api:
 
     async def idle(self) -> None:
         """Returns when every report that was taken has been answered."""
-        await asyncio.gather(self.collector.idle(), self.stages.idle())
+        await asyncio.gather(self.checkins.idle(), self.stages.idle())
 
 
 def build_router(endpoints: Iterable[Endpoint], auth: Authenticator) -> ASGIApp:

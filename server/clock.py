@@ -1,6 +1,12 @@
 """Time as the process sees it. Deadlines never use it: they run on the database's clock."""
 
 from datetime import UTC, datetime
+from typing import Annotated
+
+from msgspec import Meta
+
+# A time as callers send it.
+Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone")]
 
 
 def now() -> datetime:
@@ -14,9 +20,10 @@ def rfc3339(moment: datetime) -> str:
 
 
 def corrected(at: datetime, sent_at: datetime | None, received_at: datetime) -> datetime:
-    """When it happened, by our clock: a phone's error is in both of its stamps and cancels.
+    """When it happened, by our clock: `at + (received - sent_at)`, never in the future.
 
-    Never in the future: without `sent_at`, or with one before `at`, the receiving bounds it.
+    The phone's error is the same at both of its stamps, so it cancels. An `at` later than
+    `sent_at` is a clock that jumped between the two: the sending bounds it.
     """
     if sent_at is None:
         return min(at, received_at)

@@ -8,10 +8,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from server.alerts.escalation.rules import PolicyChange
+from server.clock import Moment
 from server.paging import PageQuery
 from server.people.messages import PersonName
 
-Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone")]
 Kind = Literal["rollcall", "advisory", "instruction"]
 Severity = Literal["routine", "urgent", "life_safety"]
 Mode = Literal["broadcast", "cascade"]

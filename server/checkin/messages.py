@@ -9,8 +9,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from server.paging import PageQuery
 from server.people.headcount import AnyStatus, ByExpectation, Cell, Counts, Grouped, Parity
+from server.reporting import ReportIn, Result
 
-Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone")]
 Status = Literal["safe", "need_help", "away"]
 AlertState = Literal["preparing", "pending_release", "open", "closed", "expired", "cancelled"]
 
@@ -23,53 +23,21 @@ class Location(msgspec.Struct, frozen=True):
     accuracy: Annotated[float, Meta(ge=0, le=1e7)] | None = None
 
 
-class CheckinIn(msgspec.Struct, frozen=True):
+class CheckinIn(ReportIn, frozen=True, kw_only=True):
     """One report. `for` names the person it is about; left out, the caller. Unknown fields are
     passed over: a newer phone must be able to report to an older server."""
 
-    id: UUID
     status: Status
-    at: Moment
-    sent_at: Moment | None = None
     alert_id: UUID | None = None
-    for_: Annotated[str, Meta(min_length=1, max_length=100)] | None = msgspec.field(
-        default=None, name="for"
-    )
     location: Location | None = None
     note: Annotated[str, Meta(max_length=500)] | None = None
     battery: Annotated[int, Meta(ge=0, le=100)] | None = None
 
 
-class CheckinBatch(msgspec.Struct, frozen=True):
-    """Up to 500 reports at once, each taken or refused on its own."""
-
-    items: Annotated[list[CheckinIn], Meta(min_length=1, max_length=500)]
-
-
-class ItemError(msgspec.Struct, frozen=True):
-    """Why one item of a batch was refused."""
-
-    code: str
-    detail: str
-    status: int
-    retryable: bool
-
-
-class ItemResult(msgspec.Struct, frozen=True, omit_defaults=True):
+class ItemResult(Result, frozen=True, omit_defaults=True, kw_only=True):
     """One item of a batch: the record, or `error`."""
 
-    id: UUID | None
-    person: str | UnsetType = UNSET
     status: Status | UnsetType = UNSET
-    event_at: datetime | UnsetType = UNSET
-    received_at: datetime | UnsetType = UNSET
-    error: ItemError | UnsetType = UNSET
-
-
-class BatchResult(msgspec.Struct, frozen=True):
-    """Results in the order of the items."""
-
-    items: list[ItemResult]
 
 
 class Headcount(msgspec.Struct, frozen=True):

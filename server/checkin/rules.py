@@ -1,16 +1,16 @@
-"""What a report means: corrected time, sameness, where it counts. Pure."""
+"""What a report means: sameness, where it counts. Pure."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
+from server import recording
+
 STATUSES = ("safe", "need_help", "away")
 # States in which an alert has been opened, so that answers move its counts.
 COUNTING = frozenset({"open", "closed", "expired"})
-_ENCODER = msgspec.json.Encoder()
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -37,6 +37,11 @@ class Report(msgspec.Struct, frozen=True):
     reporter: str
     actor: str
     body_hash: bytes
+
+    @property
+    def report_id(self) -> UUID:
+        """Its id, by the name that reports of every kind share."""
+        return self.checkin_id
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -68,17 +73,6 @@ class Answer(msgspec.Struct, frozen=True):
     reports: int
 
 
-def corrected(at: datetime, sent_at: datetime | None, received_at: datetime) -> datetime:
-    """When it happened, by our clock: `at + (received - sent_at)`, never in the future.
-
-    The phone's error is the same at both of its stamps, so it cancels. An `at` later than
-    `sent_at` is a clock that jumped between the two: the sending bounds it.
-    """
-    if sent_at is None:
-        return min(at, received_at)
-    return received_at - (sent_at - min(at, sent_at))
-
-
 def body_hash(
     person_ref: str | None,
     status: str,
@@ -87,12 +81,11 @@ def body_hash(
     place: Place | None,
     note: str | None,
 ) -> bytes:
-    """16 bytes that two requests share exactly when they say the same.
+    """What two requests share exactly when they say the same.
 
     `sent_at` and `battery` differ between tries of one report and are no part of it.
     """
-    said = _ENCODER.encode((person_ref, status, at.timestamp(), alert_id, place, note))
-    return hashlib.blake2b(said, digest_size=16).digest()
+    return recording.body_hash(person_ref, status, at.timestamp(), alert_id, place, note)
 
 
 def counts_in(report: Report, event_at: datetime, exercise: bool, question: Question) -> bool:

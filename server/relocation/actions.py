@@ -10,18 +10,18 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from server import stream
+from server import recording, stream
 from server.clock import corrected
 from server.db import Database, confirm, retried
-from server.errors import Clash, NotFound, Problem
+from server.errors import NotFound, Problem
 from server.recording import Recorder
 from server.relocation import capacity, rules, store
 from server.relocation.plan.known import Known, Plan
 from server.relocation.rules import Conflict, Said, Standing
 from server.relocation.store import Cell, Person, Placed, Recorded, Report, Thing, Who
 
-Outcome = tuple[Recorded, bool]  # the record, and whether this request made it
-Reports = Recorder[Report, Outcome]
+Outcome = recording.Outcome[Recorded]
+Reports = Recorder[Report, Recorded]
 NO_MOVEMENT = "There is no such movement."
 # In these capacities a report brings somebody into a movement who is not in it yet.
 MAY_ADD = frozenset({"warden", "checker", "operator"})
@@ -50,29 +50,20 @@ async def record(
     con: Any, plan: Plan, operation_id: int, reports: Sequence[Report], received_at: datetime
 ) -> list[Outcome | Exception]:
     """The same within the caller's transaction, which has begun as a batch does and ends here."""
-    unique = {r.report_id: r for r in reversed(reports)}
-    states = await _states(con, unique.values())
-    known = await plan.of(con, operation_id, unique.values())
-    rows, refused = _place(reversed(unique.values()), states, known, received_at)
+    unique = recording.firsts(reports)
+    states = await _states(con, unique)
+    known = await plan.of(con, operation_id, unique)
+    rows, refused = _place(unique, states, known, received_at)
     people, rows = await _people(con, rows, states, refused)
     new = await store.insert_reports(con, received_at, rows) if rows else []
-    again = _again(reports, new, refused)
+    made = {row.report.report_id: _recorded(row, received_at) for row in new}
+    again = recording.again(reports, made)
     stored = await store.earlier(con, again) if again else {}
     if new:
         await take_in(con, people, new, received_at)
-    elif again:
+    elif stored:
         await confirm(con)
-    recorded = {row.report.report_id: _recorded(row, received_at) for row in new}
-    return [_outcome(report, refused, recorded, stored) for report in reports]
-
-
-def _again(
-    reports: Sequence[Report], new: Iterable[Placed], refused: Mapping[UUID, Problem]
-) -> list[UUID]:
-    """Ids on record before this batch, or standing in it more than once."""
-    made = {row.report.report_id for row in new}
-    times = Counter(r.report_id for r in reports)
-    return [k for k, n in times.items() if n > 1 or (k not in made and k not in refused)]
+    return recording.outcomes(reports, made, stored, refused, _repeat)
 
 
 async def _states(con: Any, reports: Iterable[Report]) -> dict[UUID, str]:
@@ -238,23 +229,9 @@ def _recorded(row: Placed, received_at: datetime) -> Recorded:
     )
 
 
-def _outcome(
-    report: Report,
-    refused: Mapping[UUID, Problem],
-    made: dict[UUID, Recorded],
-    stored: Mapping[UUID, store.Stored],
-) -> Outcome | Exception:
-    """What became of one report. The first of several with one id made the record."""
-    key = report.report_id
-    if key in refused and key not in stored:
-        return refused[key]
-    if key in made:
-        return made.pop(key), True
-    first = stored[key]
-    if first.body_hash != report.body_hash:
-        return Clash("This id was used for another report. Make a new id.", code="id_reused")
-    same = Recorded(
-        id=key,
+def _repeat(report: Report, first: store.Stored) -> Recorded:
+    return Recorded(
+        id=report.report_id,
         person=report.person_ref,
         stage=first.stage,
         vehicle_no=first.number,
@@ -262,4 +239,3 @@ def _outcome(
         received_at=first.received_at,
         late=first.late,
     )
-    return same, False

@@ -11,8 +11,8 @@ from server.paging import PageQuery
 from server.people.messages import AreaName, PersonName, Ref
 from server.relocation.movements.messages import MovementOut
 from server.relocation.plan.messages import LegOut, PointOut, VehicleOut
+from server.reporting import ReportIn, Result
 
-Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone")]
 Reported = Literal[
     "notified",
     "ready",
@@ -41,21 +41,15 @@ Number = Annotated[int, Meta(ge=1, le=9999)]
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
 
 
-class StageIn(msgspec.Struct, frozen=True):
+class StageIn(ReportIn, frozen=True, kw_only=True):
     """One report of where a person stands. `for` names the person; left out, the caller.
     `vehicle` by id or number: needed for boarded. `point`: needed for at_point. `reason`: needed
     for staying. `how`: radio of what came over it. `code`: a person's code that was scanned; it
     alone makes a report `qr`, and names its person where `for` does not. Unknown fields are passed
     over: a newer phone must be able to report to an older server."""
 
-    id: UUID
     movement: UUID
     stage: Reported
-    at: Moment
-    sent_at: Moment | None = None
-    for_: Annotated[str, Meta(min_length=1, max_length=100)] | None = msgspec.field(
-        default=None, name="for"
-    )
     vehicle: UUID | Number | None = None
     point: UUID | None = None
     reason: Text | None = None
@@ -63,38 +57,12 @@ class StageIn(msgspec.Struct, frozen=True):
     code: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 
-class StageBatch(msgspec.Struct, frozen=True):
-    """Up to 500 reports at once, each taken or refused on its own."""
-
-    items: Annotated[list[StageIn], Meta(min_length=1, max_length=500)]
-
-
-class StageError(msgspec.Struct, frozen=True):
-    """Why one item of a batch was refused."""
-
-    code: str
-    detail: str
-    status: int
-    retryable: bool
-
-
-class StageResult(msgspec.Struct, frozen=True, omit_defaults=True):
+class StageResult(Result, frozen=True, omit_defaults=True, kw_only=True):
     """One item of a batch: the record, or `error`."""
 
-    id: UUID | None
-    person: str | UnsetType = UNSET
     stage: Reported | UnsetType = UNSET
     vehicle_no: int | UnsetType | None = UNSET
-    event_at: datetime | UnsetType = UNSET
-    received_at: datetime | UnsetType = UNSET
     late: bool | UnsetType = UNSET
-    error: StageError | UnsetType = UNSET
-
-
-class StageResults(msgspec.Struct, frozen=True):
-    """Results in the order of the items."""
-
-    items: list[StageResult]
 
 
 class StageCounts(msgspec.Struct, frozen=True):

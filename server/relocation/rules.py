@@ -4,7 +4,6 @@
 contradiction comes out of the fold too, so no order of arrival finds or loses one. Pure.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -35,7 +34,6 @@ TOLD_FROM = {
 APART = timedelta(minutes=2)
 _CONFLICTS = UUID("5f0c3f0e-6f5b-4c55-9d0e-6f1d1d0a2b71")
 _START = datetime(1, 1, 1, tzinfo=UTC)
-_ENCODER = msgspec.json.Encoder()
 Count = tuple[UUID, str]  # a vehicle or point, and what is counted of it
 Key = tuple[datetime, bool, UUID]
 
@@ -128,11 +126,6 @@ Step = tuple[Standing, tuple[Conflict, ...]]
 def capacity_conflict_id(vehicle_id: UUID) -> UUID:
     """Of more people on board than seats: one for each vehicle."""
     return uuid5(_CONFLICTS, f"over_capacity {vehicle_id}")
-
-
-def body_hash(*said: object) -> bytes:
-    """16 bytes that two requests share exactly when they say the same."""
-    return hashlib.blake2b(_ENCODER.encode(said), digest_size=16).digest()
 
 
 def fold(reports: Iterable[Said]) -> Step:

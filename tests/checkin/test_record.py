@@ -39,7 +39,8 @@ def say(place: Station, n: int, status: str = "safe", /, **changes: Any) -> Repo
 
 
 async def record(place: Station, *reports: Report) -> list[Any]:
-    return await actions.record_in_halves(place.database, place.operation_id, reports)
+    recorder = actions.collector(place.database, lambda _: None)
+    return await recorder.in_halves(place.operation_id, reports)
 
 
 async def counts(place: Station, alert_id: UUID) -> dict[str, int]:
@@ -80,6 +81,15 @@ async def test_the_same_id_with_other_words_is_refused(place: Station) -> None:
     await record(place, said)
     [clash] = await record(place, say(place, 0, "need_help", checkin_id=said.checkin_id))
     assert isinstance(clash, Clash)
+
+
+async def test_what_is_on_record_answers_before_any_refusal(place: Station) -> None:
+    said = say(place, 0)
+    [(first, _)] = await record(place, said)
+    other = say(place, 0, checkin_id=said.checkin_id, alert_id=uuid4())
+    clash, (again, made) = await record(place, other, said)
+    assert isinstance(clash, Clash)
+    assert (again, made) == (first, False)
 
 
 async def test_a_bad_row_never_fails_its_neighbours(place: Station) -> None:

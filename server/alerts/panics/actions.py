@@ -10,6 +10,7 @@ from server.alerts.panics import counting, nearby, rules, store, telling
 from server.alerts.panics.messages import PositionIn
 from server.alerts.panics.store import SQL, Locked
 from server.auth import Principal, Scope
+from server.clock import corrected
 from server.db import Database, confirm, retried
 from server.errors import Clash, NotFound, refuse_field
 
@@ -180,5 +181,5 @@ async def positions(
 
 
 def _row(item: PositionIn, moment: datetime) -> tuple[Any, ...]:
-    event_at = rules.corrected(item.at, item.sent_at, moment)
+    event_at = corrected(item.at, item.sent_at, moment)
     return (item.id, item.at, event_at, item.lat, item.lon, item.accuracy, item.battery)

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from server.alerts.messages import Moment
 from server.alerts.panics.messages import Battery, Latitude, Longitude, Metres, Ref
+from server.clock import Moment
 from server.errors import Problem
 from server.gateways import loose
 from server.people.rules import storable

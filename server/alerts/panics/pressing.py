@@ -20,6 +20,7 @@ from server.alerts.panics.press import Press
 from server.alerts.panics.rules import Kind
 from server.alerts.panics.store import SQL, Live, Stamp
 from server.batch import Batcher
+from server.clock import corrected
 from server.db import Database, confirm, retried
 
 MOST = 100  # presses a transaction
@@ -231,7 +232,7 @@ class _Pressing:
     def _times(self, one: Press) -> Stamp:
         """The three times of a press; one without its own is of now."""
         at = one.at or self._moment
-        event_at = rules.corrected(at, one.sent_at if one.at else None, self._moment)
+        event_at = corrected(at, one.sent_at if one.at else None, self._moment)
         return Stamp(at, event_at, self._moment)
 
 

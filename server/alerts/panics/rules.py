@@ -67,16 +67,6 @@ def step(state: str, verb: str) -> str:
     raise Clash("Nobody has this panic yet, or it was not taken back.", code="panic_live")
 
 
-def corrected(at: datetime, sent_at: datetime | None, received_at: datetime) -> datetime:
-    """When it happened, by our clock: the phone's error is in both of its stamps and cancels.
-
-    Never in the future. As of check-ins.
-    """
-    if sent_at is None:
-        return min(at, received_at)
-    return received_at - (sent_at - min(at, sent_at))
-
-
 def due_after(number: int) -> timedelta:
     """How long after the press the re-alert of this number (1, 2, ..) is due."""
     if number <= len(RISING_S):

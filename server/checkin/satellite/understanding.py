@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from server import jobs, log, stream
-from server.checkin.actions import Collector
+from server.checkin.actions import collector
 from server.checkin.satellite import store
 from server.checkin.satellite.actions import READ, URGENT, enqueue
 from server.checkin.satellite.deciding import Decided, decide
@@ -35,7 +35,7 @@ class Understanding:
     def __init__(self, database: Database, vault: Vault) -> None:
         self._db = database
         self._vault = vault
-        self._collector = Collector(database, lambda _: None)  # other processes poll the heads
+        self._reports = collector(database, lambda _: None)  # other processes poll the heads
 
     async def read(self, job: Job) -> None:
         """Understands all that waits in a lane. Raises Unavailable where some could not be.
@@ -71,7 +71,7 @@ class Understanding:
         decided = await self._decide(operation_id, message)
         verdict = decided.verdict
         args = (operation_id, verdict, message.actor)
-        verdict = await record_reports(self._db, self._collector, *args)
+        verdict = await record_reports(self._db, self._reports, *args)
         await finish(self._db, operation_id, message, Decided(verdict, decided.holder))
 
     async def _decide(self, operation_id: int, message: Message) -> Decided:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from server.checkin.actions import Collector
+from server.checkin.actions import Reports
 from server.checkin.sms.deciding import as_recorded
 from server.checkin.sms.store import SQL
 from server.checkin.sms.verdicts import Help, Verdict
@@ -25,11 +25,11 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 async def record_reports(
-    db: Database, collector: Collector, operation_id: int, verdict: Verdict, actor: str
+    db: Database, reports: Reports, operation_id: int, verdict: Verdict, actor: str
 ) -> Verdict:
     """Records a verdict's reports. Where an earlier try recorded them otherwise, that stands."""
-    reports = (collector.submit(operation_id, r) for r in verdict.records)
-    done = await asyncio.gather(*reports, return_exceptions=True)
+    work = (reports.submit(operation_id, r) for r in verdict.records)
+    done = await asyncio.gather(*work, return_exceptions=True)
     failed = [e for e in done if isinstance(e, BaseException)]
     if not failed:
         return verdict

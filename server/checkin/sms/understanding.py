@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from server import jobs, log, stream
-from server.checkin.actions import Collector
+from server.checkin.actions import collector
 from server.checkin.sms import replies, rules, store
 from server.checkin.sms.actions import help_draft
 from server.checkin.sms.calls import Cause, raise_call, record_reports
@@ -47,7 +47,7 @@ class Understanding:
         self._db = database
         self._vault = vault
         self._own = own
-        self._collector = Collector(database, lambda _: None)  # other processes poll the heads
+        self._reports = collector(database, lambda _: None)  # other processes poll the heads
         self._room = asyncio.Semaphore(AT_ONCE)
 
     async def turn(self) -> bool:
@@ -85,7 +85,7 @@ class Understanding:
         """Understands one text, to the end."""
         verdict = await self._decide(operation_id, text)
         actor = f"sms:{text.inbound_id}"
-        verdict = await record_reports(self._db, self._collector, operation_id, verdict, actor)
+        verdict = await record_reports(self._db, self._reports, operation_id, verdict, actor)
         await finish(self._db, operation_id, text, verdict, self._own)
 
     async def _decide(self, operation_id: int, text: Inbound) -> Verdict:

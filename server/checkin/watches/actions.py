@@ -14,11 +14,11 @@ import msgspec
 
 from server import stream
 from server.auth import Principal, Scope
-from server.checkin.rules import corrected
 from server.checkin.watches import rules, store
 from server.checkin.watches.messages import DoneIn, ExtendIn, WatchIn
 from server.checkin.watches.rules import Turn, Watch
 from server.checkin.watches.store import SQL, New
+from server.clock import corrected
 from server.db import Database, confirm, retried
 from server.errors import Clash, NotFound, refuse_field
 from server.people import store as people

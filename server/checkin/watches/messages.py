@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from server.checkin.messages import Moment
+from server.clock import Moment
 from server.paging import PageQuery
 from server.people.messages import PersonName
 

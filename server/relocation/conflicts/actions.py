@@ -11,6 +11,7 @@ from server.db import Database, confirm, named_sql, retried
 from server.errors import Clash, NotFound, refuse_field
 from server.people import store as people
 from server.people.messages import PersonName
+from server.recording import body_hash
 from server.relocation import actions, rules
 from server.relocation.conflicts.messages import (
     ConflictOut,
@@ -144,7 +145,7 @@ def _report(
     if stage == "at_point" and point is None:
         raise refuse_field("point", "Name the point.")
     at = min(body.at or received_at, received_at)
-    said = rules.body_hash(body.id, row["conflict_id"], stage, vehicle, point, body.reason)
+    said = body_hash(body.id, row["conflict_id"], stage, vehicle, point, body.reason)
     return Report(
         report_id=body.id,
         movement_id=row["movement_id"],

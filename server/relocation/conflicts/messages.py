@@ -7,9 +7,10 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from server.clock import Moment
 from server.paging import PageQuery
 from server.people.messages import PersonName
-from server.relocation.messages import How, Moment, Number, Reported
+from server.relocation.messages import How, Number, Reported
 
 Kind = Literal[
     "two_vehicles",

@@ -7,11 +7,12 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from server.clock import Moment
 from server.paging import PageQuery
 from server.people.messages import PersonName, Ref
 from server.relocation.manifests.rules import Need
 from server.relocation.movements.messages import Code, Reason
-from server.relocation.plan.messages import Moment, State
+from server.relocation.plan.messages import State
 
 Papers = Literal["held", "undated", "expiring", "expired", "missing", "unknown"]
 Gone = Literal["withdrawn", "rides_no_more"]

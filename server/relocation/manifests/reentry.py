@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 from server.auth import Principal, Scope
 from server.db import Database
 from server.errors import BadInput, Clash, FieldError, refuse_field
-from server.relocation import rules as stages
+from server.recording import body_hash
 from server.relocation.actions import Reports
 from server.relocation.manifests import store
 from server.relocation.manifests.messages import Ticked, TickedIn
@@ -79,5 +79,5 @@ def _report(
         actor=who.actor,
         capacity="operator",
         how="desk",
-        body_hash=stages.body_hash(*said, "ticked"),
+        body_hash=body_hash(*said, "ticked"),
     )

@@ -7,11 +7,11 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from server.clock import Moment
 from server.people.messages import PersonName, Ref
 
 Line = Annotated[str, Meta(min_length=1, max_length=200)]
 Note = Annotated[str, Meta(min_length=1, max_length=500)]
-Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a time zone")]
 PointKind = Literal["concentration", "safe_haven", "other"]
 LegKind = Literal["road", "flight", "boat"]
 State = Literal["planned", "departed", "arrived", "withdrawn"]

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from server import stream
 from server.auth import Principal, Scope
-from server.checkin.rules import corrected
 from server.checkin.watches import actions, store
 from server.checkin.watches.hand_over import rules
 from server.checkin.watches.hand_over.messages import HandOverIn, HeardByIn, SettleIn
 from server.checkin.watches.hand_over.rules import Offer
+from server.clock import corrected
 from server.db import Database, confirm, named_sql, retried
 from server.errors import Clash, NotFound, refuse_field
 from server.people import store as people

@@ -6,8 +6,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from server.checkin.messages import Moment
 from server.checkin.watches.messages import Note, Way
+from server.clock import Moment
 
 
 class HandOverIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
