@@ -9,6 +9,7 @@ import msgspec
 
 from server.errors import refuse_field
 from server.paging import Page, PageQuery
+from server.people.moves import SelfCheck, SelfMovement
 from server.people.store import ListedPerson
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -238,34 +239,6 @@ class NearbyHelp(msgspec.Struct, frozen=True):
     distance_m: int
     since: datetime
     desk_phone: str | None
-
-
-class SelfMovement(msgspec.Struct, frozen=True):
-    """A movement the caller is in that has not ended, and where she stands in it, by which
-    vehicle or at which point. `stage` in_question: reports of her contradict each other. `seats`:
-    the numbers of the vehicles where she is to sit, leg by leg: the plan."""
-
-    id: UUID
-    kind: str
-    reach: str
-    title: str
-    exercise: bool
-    state: str
-    stage: str
-    vehicle_no: int | None
-    vehicle: str | None
-    point: str | None
-    since: datetime | None
-    seats: list[int]
-
-
-class SelfCheck(msgspec.Struct, frozen=True):
-    """A movement the caller checks: she may fetch its list and report everybody of it."""
-
-    id: UUID
-    title: str
-    exercise: bool
-    state: str
 
 
 class SelfPanicEnd(msgspec.Struct, frozen=True):

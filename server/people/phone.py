@@ -7,7 +7,7 @@ from uuid import UUID
 from server.auth import Authenticator, Principal
 from server.db import Database
 from server.errors import NotFound
-from server.people import messages, store
+from server.people import messages, moves, store
 from server.people.messages import (
     AnswerOut,
     AreaName,
@@ -35,10 +35,11 @@ async def view(db: Database, who: Principal) -> SelfOut:
         relatives = await _relatives(con, me)
         family = [r for r in relatives if r.sponsor_id == me.person_id]
         alerts = await store.open_alerts(con, me.person_id)
-        answers = await _answers(con, alerts, [me.person_id, *(r.person_id for r in family)])
+        household = [me.person_id, *(r.person_id for r in family)]
+        answers = await _answers(con, alerts, household)
         branch = await store.branch(con, me.person_id)
         rows = await con.fetch(SQL.own_watches, me.person_id)
-        moves = await con.fetch(SQL.own_movements, me.person_id)
+        moving = await moves.movements(con, me.ref, household)
         checks = await con.fetch(SQL.own_checks, me.person_id)
         panic = await con.fetchrow(SQL.own_panic, me.person_id, who.actor)
         near = await con.fetch(SQL.nearby_help, me.person_id)
@@ -56,9 +57,9 @@ async def view(db: Database, who: Principal) -> SelfOut:
         nearby_help=[messages.NearbyHelp(**row) for row in near],
         watch=watches[0] if watches else None,
         panic=None if panic is None else SelfPanic(**panic),
-        movements=[messages.SelfMovement(**row) for row in moves],
+        movements=moving,
         last_panic=None if last is None else SelfPanicEnd(**last),
-        checks=[messages.SelfCheck(**row) for row in checks],
+        checks=[moves.SelfCheck(**row) for row in checks],
     )
 
 

@@ -320,25 +320,73 @@ WHERE w.operation_id = current_operation() AND w.person_id = $1 AND w.ended_at I
 ORDER BY w.due_at, w.watch_id LIMIT 100
 
 -- name: own_movements
--- The movements a person is in that have not ended, and where she stands, newest first.
-SELECT m.movement_id AS id, m.kind, m.reach, m.title, m.exercise, m.state, p.stage,
-       v.number AS vehicle_no, v.label AS vehicle, o.name AS point, p.since,
-       ARRAY(SELECT w.number FROM movement_seat s
-             JOIN movement_vehicle w ON w.operation_id = s.operation_id
-               AND w.movement_id = s.movement_id AND w.vehicle_id = s.vehicle_id
-             JOIN movement_leg l ON l.operation_id = s.operation_id
-               AND l.movement_id = s.movement_id AND l.leg_id = s.leg_id
-             WHERE s.operation_id = p.operation_id AND s.movement_id = p.movement_id
-               AND s.person_id = p.person_id ORDER BY l.position, w.number) AS seats
+-- The movements some people are in that have not ended, newest first.
+SELECT m.movement_id AS id, m.kind, m.reach, m.title, m.exercise, m.state
+FROM movement m
+WHERE m.operation_id = current_operation() AND m.state IN ('planned', 'active')
+  AND m.movement_id IN (SELECT p.movement_id FROM movement_person p
+                        WHERE p.operation_id = current_operation() AND p.person_id = ANY ($1::int[]))
+ORDER BY m.created_at DESC, m.movement_id LIMIT 100
+
+-- name: own_movers
+-- Where some people stand in movements, the first of them first.
+SELECT p.movement_id, p.person_id, r.ref, r.name, p.stage, v.number AS vehicle_no,
+       v.label AS vehicle, o.name AS point, p.since, coalesce(s.late, false) AS late
 FROM movement_person p
-JOIN movement m ON m.operation_id = p.operation_id AND m.movement_id = p.movement_id
+JOIN person r ON r.operation_id = p.operation_id AND r.person_id = p.person_id
 LEFT JOIN movement_vehicle v ON v.operation_id = p.operation_id
   AND v.movement_id = p.movement_id AND v.vehicle_id = p.vehicle_id
 LEFT JOIN movement_point o ON o.operation_id = p.operation_id
   AND o.movement_id = p.movement_id AND o.point_id = p.point_id
-WHERE p.operation_id = current_operation() AND p.person_id = $1
-  AND m.state IN ('planned', 'active')
-ORDER BY m.created_at DESC, m.movement_id LIMIT 100
+LEFT JOIN stage_report s ON s.operation_id = p.operation_id AND s.report_id = p.report_id
+WHERE p.operation_id = current_operation() AND p.movement_id = ANY ($1::uuid[])
+  AND p.person_id = ANY ($2::int[])
+ORDER BY p.person_id <> ($2::int[])[1], r.ref
+
+-- name: own_seats
+-- The seats of some people in movements, in the order of the legs.
+SELECT s.movement_id, s.person_id, s.leg_id, v.number AS vehicle_no, v.label AS vehicle, s.seat
+FROM movement_seat s
+JOIN movement_vehicle v ON v.operation_id = s.operation_id
+  AND v.movement_id = s.movement_id AND v.vehicle_id = s.vehicle_id
+JOIN movement_leg l ON l.operation_id = s.operation_id
+  AND l.movement_id = s.movement_id AND l.leg_id = s.leg_id
+WHERE s.operation_id = current_operation() AND s.movement_id = ANY ($1::uuid[])
+  AND s.person_id = ANY ($2::int[])
+ORDER BY l.position, v.number
+
+-- name: own_legs
+-- The legs of movements in order, without those that are side by side with the ones where all of
+-- some people have a seat.
+SELECT l.movement_id, l.leg_id, l.kind, l.position, l.start_id, a.name AS start_name,
+       a.kind = 'safe_haven' AS start_haven, l.end_id, b.name AS end_name,
+       b.kind = 'safe_haven' AS end_haven, l.departs_at, l.arrives_at, l.state
+FROM movement_leg l
+JOIN movement_point a ON a.operation_id = l.operation_id AND a.movement_id = l.movement_id
+                     AND a.point_id = l.start_id
+JOIN movement_point b ON b.operation_id = l.operation_id AND b.movement_id = l.movement_id
+                     AND b.point_id = l.end_id
+WHERE l.operation_id = current_operation() AND l.movement_id = ANY ($1::uuid[])
+  AND l.state <> 'withdrawn'
+  AND (EXISTS (
+      SELECT FROM movement_seat s WHERE s.operation_id = l.operation_id
+        AND s.movement_id = l.movement_id AND s.leg_id = l.leg_id AND s.person_id = ANY ($2::int[]))
+    OR EXISTS (
+      SELECT FROM movement_person p
+      JOIN movement_vehicle v ON v.operation_id = p.operation_id
+        AND v.movement_id = p.movement_id AND v.vehicle_id = p.vehicle_id
+      WHERE p.operation_id = l.operation_id AND p.movement_id = l.movement_id
+        AND p.person_id = ANY ($2::int[]) AND v.leg_id = l.leg_id)
+    OR EXISTS (
+      SELECT FROM movement_person p WHERE p.operation_id = l.operation_id
+        AND p.movement_id = l.movement_id AND p.person_id = ANY ($2::int[])
+        AND NOT EXISTS (
+          SELECT FROM movement_seat s
+          JOIN movement_leg x ON x.operation_id = s.operation_id
+            AND x.movement_id = s.movement_id AND x.leg_id = s.leg_id
+          WHERE s.operation_id = p.operation_id AND s.movement_id = p.movement_id
+            AND s.person_id = p.person_id AND x.position = l.position)))
+ORDER BY l.position, l.leg_id LIMIT 200
 
 -- name: own_checks
 -- The movements a person checks that have not ended, newest first.

@@ -260,6 +260,49 @@ async def test_a_phone_reports_herself_and_her_family_and_sees_it_on_itself(own:
     await own.exact()
 
 
+async def test_a_phone_sees_where_its_family_is_their_seats_and_their_part_of_the_plan(
+    own: Moving,
+) -> None:
+    for n, name in ((0, "F1"), (1, "F2")):
+        await own.family(n, name)
+    await own.ask("POST", "/people", {"people": ["F1", "F2"]})
+    camp = {"from": str(own.id["CAMP"]), "to": str(own.id["BORDER"])}
+    await own.ask("PUT", f"/legs/{uuid4()}", {"kind": "road", "position": 1, **camp})
+    phone = await own.here.phone(0)
+
+    async def movement() -> Any:
+        [found] = (await phone.call("GET", "/v1/self")).json()["movements"]
+        legs = [(leg["from"]["name"], leg["to"]["name"]) for leg in found["legs"]]
+        return found, sorted(legs)
+
+    async def seat(vehicle: str, name: str) -> None:
+        body = {"people": [name], "split": ["P1"]}
+        await own.ask("PUT", f"/vehicles/{own.id[vehicle]}/manifest", body)
+
+    await seat("1", "P1")
+    found, legs = await movement()
+    assert [p["ref"] for p in found["people"]] == ["P1", "F1"]
+    assert [s["vehicle_no"] for s in found["people"][0]["seats"]] == found["seats"] == [1]
+    assert legs == [("BORDER", "HAVEN"), ("CAMP", "BORDER"), ("GATE", "BORDER")]
+    await seat("2", "F1")
+    await own.say(own.said("F1", "boarded", vehicle=2))
+    found, legs = await movement()
+    assert legs == [("BORDER", "HAVEN"), ("GATE", "BORDER")], "nobody of hers goes by the other"
+    stands = [(p["stage"], p["vehicle_no"], p["seats"][0]["seat"]) for p in found["people"]]
+    assert stands == [("listed", None, 1), ("boarded", 2, 1)]
+    assert [leg["to"]["haven"] for leg in found["legs"]] == [False, True]
+
+
+async def test_a_sponsor_who_is_not_moved_sees_her_family_that_is(own: Moving) -> None:
+    phone = await own.here.phone(2)
+    assert (await phone.call("GET", "/v1/self")).json()["movements"] == []
+    await own.family(2, "F3")
+    await own.ask("POST", "/people", {"people": ["F3"]})
+    [found] = (await phone.call("GET", "/v1/self")).json()["movements"]
+    assert (found["stage"], [p["ref"] for p in found["people"]]) == (None, ["F3"])
+    assert await report(phone, own.said("F3", "ready")) == 201
+
+
 async def test_an_area_operator_sees_her_people_and_steers_no_others_movement(own: Moving) -> None:
     [[area_id]] = await own.sql("SELECT area_id FROM area WHERE code = 'A1'")
     desk = await own.here.operator("operator", area_id=area_id)
