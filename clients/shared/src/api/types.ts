@@ -51,6 +51,7 @@ export type Self = With<
     last_panic?: SelfPanicEnd | null;
     pin_set?: boolean;
     nearby_help?: NearbyHelp[];
+    checks?: SelfCheck[];
   }
 >;
 export type NewWatch = Schemas['WatchIn'];
@@ -65,6 +66,14 @@ export type StageResult = Schemas['StageResult'];
 export type Device = Schemas['DeviceOut'];
 export type WebPush = Schemas['WebPush'];
 export type PublicConfig = Schemas['ClientConfig'];
+
+// --- a checker's phone ---
+
+export type SelfCheck = Schemas['SelfCheck'];
+export type CheckList = Schemas['Bundle'];
+export type Listed = Schemas['Listed'];
+export type CodeKey = Schemas['BundleKey'];
+export type StageReport = Schemas['StageIn'];
 
 // --- a warden's phone ---
 

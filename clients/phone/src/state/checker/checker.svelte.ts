@@ -1,0 +1,290 @@
+import { Problem } from '@muster/shared/api/client.ts';
+import { asFailure } from '@muster/shared/api/problem.ts';
+import type { Listed, SelfCheck, StageReport } from '@muster/shared/api/types.ts';
+import { uuid } from '@muster/shared/ids.ts';
+import { phoneApi } from '../../transport/api.ts';
+import { isGone, listRow, readList, scanRow, type KeptList } from '../../transport/checklist.ts';
+import type { SealedStore } from '../../transport/sealed.ts';
+import type { StageEntry } from '../../transport/stages.ts';
+import type { Store } from '../../transport/store.ts';
+import { loadKeys, readCode, type Keys } from './codes.ts';
+import { judgeCode, judgePerson, type Judged } from './judge.ts';
+import { indexed, reportOf, standings, type Index, type Scan, type Task } from './scans.ts';
+
+/** So long a scan may be taken out before it is sent; meanwhile it lies saved. */
+const HOLD_MS = 4_000;
+/** A list of a hundred thousand over a thin network. */
+const LONGEST_MS = 180_000;
+
+/** What carries scans to the server: the phone's outbox of stage reports. */
+export interface Carrier {
+  entries: StageEntry[];
+  reload(): Promise<void>;
+  /** saves it, and sends nothing yet */
+  write(author: string, report: Omit<StageReport, 'sent_at'>): Promise<void>;
+  sendSoon(author: string): void;
+  takeBack(id: string): Promise<TakenBack>;
+  retry(author: string, entry: StageEntry): Promise<void>;
+  discard(entry: StageEntry): Promise<void>;
+}
+
+interface Chosen {
+  author: string;
+  task: Task | null;
+  movement: string;
+  only: number | null;
+  sound: boolean;
+}
+
+/** out: it is sent no more; sent: the server may have it; gone: nothing of it lies here */
+export type TakenBack = 'out' | 'sent' | 'gone';
+
+/** What a code or a tick came to; `scan` null: nothing was counted. */
+export interface Outcome {
+  judged: Judged;
+  code: string | null;
+  scan: Scan | null;
+}
+
+export type Trouble = 'offline' | 'not_hers' | 'refused' | null;
+
+/** A checker's list, what she checks, and whom she has seen; all of it survives the page. */
+export class Checker {
+  kept = $state.raw<KeptList | null>(null);
+  scans = $state.raw<Scan[]>([]);
+  movement = $state<string | null>(null);
+  only = $state<number | null>(null);
+  task = $state.raw<Task | null>(null);
+  sound = $state(true);
+  loading = $state(false);
+  trouble = $state<Trouble>(null);
+  durable = $state(true);
+
+  readonly index = $derived<Index | null>(this.kept && indexed(this.kept));
+  readonly standings = $derived(this.index && standings(this.index, this.scans));
+  /** what the server did not take, each for a human to see to */
+  readonly refused = $derived(
+    this.scans.filter(({ state, undone }) => state === 'refused' && !undone),
+  );
+  readonly unsent = $derived(this.scans.filter((one) => one.state === 'saved' && !one.undone));
+
+  private keys: Keys = new Map();
+  private epoch = 0;
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly store: Store,
+    private readonly sealed: SealedStore,
+    private readonly carrier: Carrier,
+    readonly author: string,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /** Takes up where she was, of the movements that are hers to check. */
+  async open(checks: readonly SelfCheck[]): Promise<void> {
+    const chosen = await this.sealed.get<Chosen>('chosen');
+    const own = chosen?.author === this.author ? chosen : null;
+    const at = checks.find(({ id }) => id === own?.movement) ?? checks[0];
+    if (own) this.sound = own.sound;
+    if (!at) return;
+    await this.choose(at.id);
+    if (own?.movement !== at.id) return;
+    [this.task, this.only] = [own.task, own.only];
+  }
+
+  async choose(movement: string): Promise<void> {
+    [this.movement, this.task, this.only, this.trouble] = [movement, null, null, null];
+    const kept = await this.sealed.get<KeptList>(listRow(movement));
+    await this.take(kept && !isGone(kept, this.author, this.now()) ? kept : null);
+    await this.reload();
+    const epochs = this.scans.map(({ epoch }) => epoch ?? 0);
+    this.epoch = Math.max(this.kept?.epoch ?? 0, ...epochs);
+    await this.settle();
+  }
+
+  async check(task: Task | null): Promise<void> {
+    this.task = task;
+    await this.remember();
+  }
+
+  async remember(): Promise<void> {
+    const { author, task, movement, only, sound } = this;
+    if (movement) await this.sealed.put('chosen', { author, task, movement, only, sound });
+  }
+
+  /** What is kept of her scans here. */
+  async reload(): Promise<void> {
+    const { movement } = this;
+    if (!movement) return;
+    const rows = await this.sealed.all<Scan>(scanRow(movement, ''));
+    this.scans = rows.filter(({ author }) => author === this.author);
+    this.durable = this.sealed.durable;
+  }
+
+  /** Asks for the list anew; the one that is there stays until a newer one has come. */
+  async refresh(only = this.only): Promise<void> {
+    const { movement, author } = this;
+    if (!movement || this.loading) return;
+    this.loading = true;
+    const epoch = (this.epoch += 1);
+    try {
+      const list = await readList(phoneApi(this.store, LONGEST_MS), movement, only);
+      if (movement !== this.movement) return;
+      const kept = { author, list, only, heardAt: this.now(), epoch };
+      await this.sealed.put(listRow(movement), kept);
+      [this.only, this.trouble] = [only, null];
+      await this.take(kept);
+    } catch (thrown) {
+      await this.failed(asFailure(thrown));
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  /** A code that was read. Who is good, without a seat or not known is kept and sent at once. */
+  async scan(code: string): Promise<Outcome | null> {
+    const { index, standings, scans, task } = this;
+    if (!index || !standings || !task) return null;
+    const judged = judgeCode(await readCode(code, this.keys), code, task, {
+      index,
+      standings,
+      scans,
+    });
+    const taken = ['good', 'unlisted', 'unknown'].includes(judged.verdict);
+    return { judged, code, scan: taken ? await this.keep(task, judged, code) : null };
+  }
+
+  /** Somebody by name: she has no code, or it is revoked and the checker knows her. */
+  async tick(person: Listed, code: string | null = null): Promise<Outcome | null> {
+    const { index, standings, scans, task } = this;
+    if (!index || !standings || !task) return null;
+    const judged = judgePerson(person, task, { index, standings, scans });
+    const taken = judged.verdict !== 'again';
+    return { judged, code, scan: taken ? await this.keep(task, judged, code) : null };
+  }
+
+  /** Takes a scan out that was never sent; false: the server may have it, and must be told more. */
+  undo(scan: Scan): Promise<boolean> {
+    return this.inTurn(async () => {
+      await this.put({ ...scan, undone: true });
+      if ((await this.carrier.takeBack(scan.id)) === 'out') return true;
+      await this.put({ ...scan, undone: undefined });
+      return false;
+    });
+  }
+
+  /** Says what is true instead of a scan that was sent. */
+  async correct(wrong: Scan, task: Task): Promise<void> {
+    const before = (wrong.ref && this.standings?.get(wrong.ref)) || null;
+    const judged = { verdict: 'good' as const, person: null, before, earlier: null, newer: false };
+    await this.keep(task, judged, null, { ref: wrong.ref, corrects: wrong.id });
+  }
+
+  retry(scan: Scan): Promise<void> {
+    return this.inTurn(async () => {
+      const entry = this.entryOf(scan);
+      await this.put({ ...scan, state: 'saved', problem: undefined });
+      if (entry) await this.carrier.retry(this.author, entry);
+    });
+  }
+
+  /** Puts away what the server did not take. */
+  discard(scan: Scan): Promise<void> {
+    return this.inTurn(async () => {
+      await this.put({ ...scan, undone: true });
+      const entry = this.entryOf(scan);
+      if (entry) await this.carrier.discard(entry);
+    });
+  }
+
+  /** What became of each. */
+  settle(): Promise<void> {
+    return this.inTurn(async () => {
+      await this.carrier.reload();
+      for (const scan of this.scans.filter(({ state }) => state === 'saved'))
+        await this.settleOne(scan, this.entryOf(scan));
+    });
+  }
+
+  /**
+   * A scan whose report is not on its way, because the page was killed between the two writes, is set
+   * on its way again: under the same id it counts once.
+   */
+  private async settleOne(scan: Scan, entry: StageEntry | undefined): Promise<void> {
+    const { epoch } = this;
+    if (entry?.state === 'received') {
+      const ref = scan.ref ?? entry.body.for ?? null;
+      await this.put({ ...scan, undone: undefined, state: 'received', ref, epoch });
+    } else if (entry?.state === 'refused') {
+      await this.put({ ...scan, state: 'refused', problem: entry.problem });
+    } else if (scan.undone) {
+      if ((await this.carrier.takeBack(scan.id)) === 'sent')
+        await this.put({ ...scan, undone: undefined });
+    } else if (!entry) {
+      await this.carrier.write(this.author, reportOf(scan));
+      this.carrier.sendSoon(this.author);
+    }
+  }
+
+  /** Nothing of other people stays in this page. */
+  forget(): void {
+    [this.kept, this.keys, this.task] = [null, new Map(), null];
+  }
+
+  private entryOf(scan: Scan): StageEntry | undefined {
+    return this.carrier.entries.find(({ body }) => body.id === scan.id);
+  }
+
+  private async take(kept: KeptList | null): Promise<void> {
+    this.keys = await loadKeys(kept?.list.keys ?? []);
+    this.kept = kept;
+  }
+
+  private async failed(failure: Error): Promise<void> {
+    const gone = failure instanceof Problem && [401, 403, 404].includes(failure.status);
+    this.trouble = gone ? 'not_hers' : failure instanceof Problem ? 'refused' : 'offline';
+    if (!gone || !this.movement) return;
+    await this.sealed.remove(listRow(this.movement));
+    this.forget();
+  }
+
+  /** The scan first, then its report: what is lost between the two is found again. */
+  private async keep(
+    task: Task,
+    judged: Judged,
+    code: string | null,
+    more: Partial<Scan> = {},
+  ): Promise<Scan> {
+    const scan: Scan = {
+      ...task,
+      id: uuid(),
+      author: this.author,
+      at: new Date(this.now()).toISOString(),
+      ref: judged.person?.ref ?? null,
+      code,
+      verdict: judged.verdict,
+      before: judged.before,
+      state: 'saved',
+      ...more,
+    };
+    await this.inTurn(async () => {
+      await this.put(scan);
+      await this.carrier.write(this.author, reportOf(scan));
+    });
+    setTimeout(() => this.carrier.sendSoon(this.author), HOLD_MS);
+    return scan;
+  }
+
+  /** One change of what is kept after the other. */
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => undefined);
+    return done;
+  }
+
+  private async put(scan: Scan): Promise<void> {
+    this.scans = [...this.scans.filter(({ id }) => id !== scan.id), scan];
+    await this.sealed.put(scanRow(scan.movement, scan.id), scan);
+    this.durable = this.sealed.durable;
+  }
+}
