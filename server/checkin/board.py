@@ -1,6 +1,5 @@
 """The headcount board: the snapshot of an alert, and its events as each viewer may see them."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,17 +13,9 @@ from server.db import Database
 from server.errors import NotFound
 from server.hub import Kind
 from server.people import headcount as headcounts
-from server.people.headcount import Counts, Parity, Tally
+from server.people.headcount import Counts, Parity, Row
+from server.people.labels import Names, load_names, tallies
 from server.stream import Event
-
-Row = tuple[int, int, str, str, int]  # area, agency, category, status, count
-
-
-class Names(msgspec.Struct, frozen=True):
-    """Outside names: area id -> (code, name), agency id -> name."""
-
-    areas: dict[int, tuple[str, str]]
-    agencies: dict[int, str]
 
 
 async def headcount(
@@ -69,23 +60,6 @@ async def cell_rows(con: Any, alert_id: UUID, scope: Scope) -> list[Row]:
     return [tuple(r) for r in rows]
 
 
-async def load_names(con: Any) -> Names:
-    """All areas and agencies of the operation: some hundreds."""
-    rows = await con.fetch(SQL.labels)
-    return Names(
-        areas={r["id"]: (r["key"], r["label"]) for r in rows if r["kind"] == "area"},
-        agencies={r["id"]: r["label"] for r in rows if r["kind"] == "agency"},
-    )
-
-
-def tallies(rows: Iterable[Row], names: Names) -> list[Tally]:
-    """Rows by outside names."""
-    return [
-        Tally(*names.areas[area], names.agencies[agency], category, status, people)
-        for area, agency, category, status, people in rows
-    ]
-
-
 async def _parity(con: Any, alert_id: UUID, scope: Scope, since: datetime | None) -> Parity:
     areas = scope.area_list()
     sides = await con.fetch(SQL.parity, alert_id, areas, scope.people_list(), since)
@@ -124,7 +98,8 @@ class Faces:
             elsewhere = await _elsewhere(con, alert_id, scope)
         if not rows:
             return None
-        moved = tallies(_changed(rows, changed, scope), names)
+        branch = scope.people is not None
+        moved = tallies(headcounts.changed(rows, changed, branch), names)
         if not moved:
             return None
         counts = headcounts.count(tallies(rows, names))
@@ -143,15 +118,6 @@ class Faces:
         faces = {r["person_id"]: r for r in rows if scope.sees(r["person_id"], r["area_id"])}
         seen = [_checkin_item(i, faces[i[1]], names) for i in items if i[1] in faces]
         return {"items": seen} if seen else None
-
-
-def _changed(rows: list[Row], changed: set[tuple[Any, ...]], scope: Scope) -> list[Row]:
-    """The rows of changed cells. A branch has no rows for cells it emptied: given as 0."""
-    present = {r[:4]: r for r in rows}
-    if scope.people is None:
-        return [present[key] for key in changed if key in present]
-    groups = {r[:3] for r in rows}
-    return [present.get(key, (*key, 0)) for key in changed if key[:3] in groups]
 
 
 def _checkin_item(item: list[Any], face: Any, names: Names) -> dict[str, Any]:

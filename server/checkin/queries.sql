@@ -106,12 +106,6 @@ WHERE operation_id = current_operation() AND alert_id = $1 AND parity IS NOT NUL
   AND ($3::int[] IS NULL OR person_id = ANY ($3))
 GROUP BY parity
 
--- name: labels
--- The outside names of areas and agencies.
-SELECT 'area' AS kind, area_id AS id, code AS key, name AS label FROM area
-UNION ALL
-SELECT 'agency', agency_id, name, name FROM agency
-
 -- name: people_of_alert
 -- The people of an alert with their standing answer, a page at a time, by name.
 SELECT p.person_id, p.ref, p.name, p.category AS category_now, ap.category, a.code AS area_code,

@@ -1,9 +1,9 @@
-"""A headcount as it is shown, whatever it counts: an alert, an incident, later a movement. Pure."""
+"""A headcount as it is shown, whatever it counts: an alert, an incident, a movement. Pure."""
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -11,8 +11,14 @@ STATUSES = ("safe", "need_help", "away", "unaccounted")
 AnyStatus = Literal["safe", "need_help", "away", "unaccounted"]
 
 
+Count = TypeVar("Count")
+OneLine = TypeVar("OneLine")
+Row = tuple[int, int, str, str, int]  # area, agency, category, status, count
+
+
 class Tally(NamedTuple):
-    """How many people share area, agency, category and status, by outside names."""
+    """How many people share area, agency, category and status, by outside names. Of a movement
+    the status is a stage."""
 
     area: str
     area_name: str
@@ -31,29 +37,42 @@ class Counts(msgspec.Struct, frozen=True):
     unaccounted: int
 
 
-class Group(msgspec.Struct, frozen=True):
-    """One line of a grouping."""
+class Line(msgspec.Struct, Generic[Count], frozen=True):
+    """One line of a grouping, whatever its people are counted by."""
 
     key: str
     label: str
     population: int
-    counts: Counts
+    counts: Count
 
 
-class Grouped(msgspec.Struct, frozen=True):
+class Lines(msgspec.Struct, Generic[OneLine], frozen=True):
     """The same people by area they are directly in, by agency, by category."""
 
-    area: list[Group]
-    agency: list[Group]
-    category: list[Group]
+    area: list[OneLine]
+    agency: list[OneLine]
+    category: list[OneLine]
 
 
-class Cell(msgspec.Struct, frozen=True):
-    """One cell of the headcount, by outside names."""
+class Corner(msgspec.Struct, frozen=True):
+    """What the people of a cell share beside their status, by outside names."""
 
     area: str
     agency: str
     category: str
+
+
+class Group(Line[Counts], frozen=True):
+    """One line of a grouping."""
+
+
+class Grouped(Lines[Group], frozen=True):
+    """The same people by area they are directly in, by agency, by category."""
+
+
+class Cell(Corner, frozen=True):
+    """One cell of the headcount, by outside names."""
+
     status: AnyStatus
     count: int
 
@@ -119,31 +138,41 @@ def population(rows: Iterable[Tally]) -> int:
     return sum(row.people for row in rows)
 
 
+def sums(rows: Iterable[Tally]) -> Counter[str]:
+    """People by status."""
+    found: Counter[str] = Counter()
+    for row in rows:
+        found[row.status] += row.people
+    return found
+
+
 def count(rows: Iterable[Tally]) -> Counts:
     """Totals by status."""
-    sums: Counter[str] = Counter()
-    for row in rows:
-        sums[row.status] += row.people
-    return counts_of(sums)
+    return counts_of(sums(rows))
 
 
 def grouped(rows: Sequence[Tally]) -> Grouped:
     """The three groupings; each sums to the population."""
-    return Grouped(
-        area=_groups(rows, lambda r: (r.area, r.area_name)),
-        agency=_groups(rows, lambda r: (r.agency, r.agency)),
-        category=_groups(rows, lambda r: (r.category, r.category)),
+    area, agency, category = (
+        [Group(key, label, population(own), count(own)) for (key, label), own in lines]
+        for lines in groupings(rows)
     )
+    return Grouped(area, agency, category)
 
 
-def _groups(rows: Sequence[Tally], name: Callable[[Tally], tuple[str, str]]) -> list[Group]:
-    return [Group(*key, population(own), count(own)) for key, own in lines(rows, name)]
+def groupings(rows: Sequence[Tally]) -> list[list[tuple[tuple[str, str], list[Tally]]]]:
+    """By area, by agency and by category: the lines that have people, as ((key, label), rows),
+    sorted by label."""
+    return [
+        _lines(rows, lambda r: (r.area, r.area_name)),
+        _lines(rows, lambda r: (r.agency, r.agency)),
+        _lines(rows, lambda r: (r.category, r.category)),
+    ]
 
 
-def lines(
+def _lines(
     rows: Iterable[Tally], name: Callable[[Tally], tuple[str, str]]
 ) -> list[tuple[tuple[str, str], list[Tally]]]:
-    """The lines of a grouping that have people, by label: ((key, label), its rows)."""
     members: defaultdict[tuple[str, str], list[Tally]] = defaultdict(list)
     for row in rows:
         members[name(row)].append(row)
@@ -154,6 +183,16 @@ def lines(
 def cell(row: Tally) -> Cell:
     """One row as it is sent."""
     return Cell(row.area, row.agency, row.category, row.status, row.people)  # type: ignore[arg-type]
+
+
+def changed(rows: Iterable[Row], keys: Collection[tuple[Any, ...]], branch: bool) -> list[Row]:
+    """The rows of changed cells, by area, agency, category and status. Of a branch of the tree:
+    it has no rows for cells it emptied, so they are given as 0."""
+    present = {r[:4]: r for r in rows}
+    if not branch:
+        return [present[key] for key in keys if key in present]
+    groups = {key[:3] for key in present}
+    return [present.get(key, (*key, 0)) for key in keys if key[:3] in groups]
 
 
 def parity(sides: Iterable[Mapping[str, Any]]) -> Parity:

@@ -486,3 +486,9 @@ SELECT c.panic_id AS id, c.state, c.outcome, c.ended_at FROM panic c
 WHERE c.operation_id = current_operation() AND c.person_id = $1 AND NOT c.duress
   AND c.ended_at > clock_timestamp() - interval '1 day' AND (NOT c.covert OR c.raised_by = $2)
 ORDER BY c.received_at DESC, c.panic_id LIMIT 1
+
+-- name: labels
+-- The outside names of areas and agencies.
+SELECT 'area' AS kind, area_id AS id, code AS key, name AS label FROM area
+UNION ALL
+SELECT 'agency', agency_id, name, name FROM agency

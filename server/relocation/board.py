@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,9 @@ import msgspec
 from server.auth import Scope
 from server.db import Database
 from server.hub import Kind
-from server.people.headcount import Tally, lines, population
+from server.people import headcount as headcounts
+from server.people.headcount import Row, Tally, population
+from server.people.labels import load_names, tallies
 from server.relocation import rules
 from server.relocation.messages import (
     Board,
@@ -28,16 +30,8 @@ from server.relocation.plan import store as plan
 from server.relocation.store import SQL
 from server.stream import Event
 
-Row = tuple[int, int, str, str, int]  # area, agency, category, stage, count
 MOVED = ("boarded", "arrived", "accommodated")
 ALL_OF_THEM = 2_000_000
-
-
-class Names(msgspec.Struct, frozen=True):
-    """Outside names: area id -> (code, name), agency id -> name."""
-
-    areas: dict[int, tuple[str, str]]
-    agencies: dict[int, str]
 
 
 async def board(database: Database, operation_id: int, sight: Sight, movement_id: UUID) -> Board:
@@ -86,23 +80,6 @@ async def cell_rows(
     return [tuple(r) for r in rows]
 
 
-async def load_names(con: Any) -> Names:
-    """All areas and agencies of the operation: some hundreds."""
-    rows = await con.fetch(SQL.labels)
-    return Names(
-        areas={r["id"]: (r["key"], r["label"]) for r in rows if r["kind"] == "area"},
-        agencies={r["id"]: r["label"] for r in rows if r["kind"] == "agency"},
-    )
-
-
-def tallies(rows: Iterable[Row], names: Names) -> list[Tally]:
-    """Rows by outside names."""
-    return [
-        Tally(*names.areas[area], names.agencies[agency], category, stage, people)
-        for area, agency, category, stage, people in rows
-    ]
-
-
 def counts_of(by_stage: Counter[str] | dict[str, int]) -> StageCounts:
     """Counts by stage; nobody where one is not named."""
     return StageCounts(**{stage: by_stage.get(stage, 0) for stage in rules.STAGES})
@@ -110,23 +87,16 @@ def counts_of(by_stage: Counter[str] | dict[str, int]) -> StageCounts:
 
 def count(rows: Iterable[Tally]) -> StageCounts:
     """Totals by stage."""
-    sums: Counter[str] = Counter()
-    for row in rows:
-        sums[row.status] += row.people
-    return counts_of(sums)
+    return counts_of(headcounts.sums(rows))
 
 
 def grouped(rows: Sequence[Tally]) -> StageGroups:
     """The three groupings; each sums to the population."""
-
-    def groups(name: Callable[[Tally], tuple[str, str]]) -> list[StageGroup]:
-        return [StageGroup(*key, population(own), count(own)) for key, own in lines(rows, name)]
-
-    return StageGroups(
-        area=groups(lambda r: (r.area, r.area_name)),
-        agency=groups(lambda r: (r.agency, r.agency)),
-        category=groups(lambda r: (r.category, r.category)),
+    area, agency, category = (
+        [StageGroup(key, label, population(own), count(own)) for (key, label), own in lines]
+        for lines in headcounts.groupings(rows)
     )
+    return StageGroups(area, agency, category)
 
 
 def cell(row: Tally) -> StageCell:
@@ -186,7 +156,7 @@ class Faces:
             conflicts = await con.fetchval(SQL.conflicts_open, *seen)
             vehicles = await plan.vehicles(con, movement_id, things) if things else []
             points = await plan.points(con, movement_id, things) if things else []
-        moved = tallies(_changed(rows, changed, scope), names)
+        moved = tallies(headcounts.changed(rows, changed, scope.people is not None), names)
         return {
             "movement_id": movement_id,
             "plan": any(not e.data["cells"] and not e.data["things"] for e in events),
@@ -196,12 +166,3 @@ class Faces:
             "points": points,
             "conflicts": conflicts,
         }
-
-
-def _changed(rows: list[Row], changed: set[tuple[Any, ...]], scope: Scope) -> list[Row]:
-    """The rows of changed cells. A branch has no rows for cells it emptied: given as 0."""
-    present = {r[:4]: r for r in rows}
-    if scope.people is None:
-        return [present[key] for key in changed if key in present]
-    groups = {r[:3] for r in rows}
-    return [present.get(key, (*key, 0)) for key in changed if key[:3] in groups]

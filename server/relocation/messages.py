@@ -8,33 +8,13 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from server.paging import PageQuery
+from server.people.headcount import Corner, Line, Lines
 from server.people.messages import AreaName, PersonName, Ref
 from server.relocation.movements.messages import MovementOut
 from server.relocation.plan.messages import LegOut, PointOut, VehicleOut
+from server.relocation.rules import Reported, Stage
 from server.reporting import ReportIn, Result
 
-Reported = Literal[
-    "notified",
-    "ready",
-    "at_point",
-    "boarded",
-    "arrived",
-    "accommodated",
-    "staying",
-    "hibernating",
-]
-Stage = Literal[
-    "listed",
-    "notified",
-    "ready",
-    "at_point",
-    "boarded",
-    "arrived",
-    "accommodated",
-    "staying",
-    "hibernating",
-    "in_question",
-]
 How = Literal["app", "family", "warden", "checker", "qr", "sms", "radio", "desk", "resolution"]
 Gap = Literal["in_question", "not_arrived", "left_behind"]
 Number = Annotated[int, Meta(ge=1, le=9999)]
@@ -80,29 +60,17 @@ class StageCounts(msgspec.Struct, frozen=True):
     in_question: int
 
 
-class StageGroup(msgspec.Struct, frozen=True):
+class StageGroup(Line[StageCounts], frozen=True):
     """One line of a grouping."""
 
-    key: str
-    label: str
-    population: int
-    counts: StageCounts
 
-
-class StageGroups(msgspec.Struct, frozen=True):
+class StageGroups(Lines[StageGroup], frozen=True):
     """The same people by area they are directly in, by agency, by category."""
 
-    area: list[StageGroup]
-    agency: list[StageGroup]
-    category: list[StageGroup]
 
-
-class StageCell(msgspec.Struct, frozen=True):
+class StageCell(Corner, frozen=True):
     """One cell, by outside names."""
 
-    area: str
-    agency: str
-    category: str
     stage: Stage
     count: int
 

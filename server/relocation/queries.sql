@@ -158,12 +158,6 @@ SELECT area_id, agency_id, category, stage, count(*)::int AS count FROM movement
 WHERE operation_id = current_operation() AND movement_id = $1 AND person_id = ANY ($2)
 GROUP BY area_id, agency_id, category, stage
 
--- name: labels
--- The outside names of areas and agencies.
-SELECT 'area' AS kind, area_id AS id, code AS key, name AS label FROM area
-UNION ALL
-SELECT 'agency', agency_id, name, name FROM agency
-
 -- name: sides
 -- People by side of the parity comparison, by stage, and by where they were expected.
 SELECT parity, stage, expected, count(*)::int AS people FROM movement_person

@@ -7,12 +7,12 @@ contradiction comes out of the fold too, so no order of arrival finds or loses o
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Literal, get_args
 from uuid import UUID, uuid5
 
 import msgspec
 
-STAGES = (
-    "listed",
+Reported = Literal[
     "notified",
     "ready",
     "at_point",
@@ -21,8 +21,9 @@ STAGES = (
     "accommodated",
     "staying",
     "hibernating",
-    "in_question",
-)
+]
+Stage = Literal["listed", Reported, "in_question"]
+STAGES: tuple[str, ...] = get_args(Stage)
 SETTLED = frozenset({"arrived", "accommodated", "staying", "hibernating"})
 PLACED = frozenset({"at_point", "arrived", "accommodated"})
 # From where hearing of it, or being ready, leads on: neither says anything of where she is.

@@ -10,7 +10,8 @@ from msgspec import Meta
 from server.clock import Moment
 from server.paging import PageQuery
 from server.people.messages import PersonName
-from server.relocation.messages import How, Number, Reported
+from server.relocation.messages import How, Number
+from server.relocation.rules import Reported
 
 Kind = Literal[
     "two_vehicles",
