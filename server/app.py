@@ -41,6 +41,7 @@ from server.auth import Authenticator, keep_last_seen
 from server.checkin.actions import collector as checkin_reports
 from server.config import Settings
 from server.db import Database
+from server.gateways import Doors
 from server.hub import Hub
 from server.mailing import served
 from server.relocation.actions import collector as stage_reports
@@ -77,15 +78,12 @@ class Api:
         self.progress = Progress(self.db)
         self.stages = stage_reports(self.db, self.hub.wake)
         vault = open_vault(settings)
-        routes = sms_routes(settings)
+        texts = Doors(sms_routes(settings), settings.public_url)
+        satellites = Doors(satellite_routes(settings), settings.public_url)
         self.endpoints: list[Endpoint] = [
             *server.checkin.routes.endpoints(self.db, self.checkins, served(settings)),
-            *server.checkin.sms.routes.endpoints(
-                self.db, routes, settings.public_url, self.hub.wake
-            ),
-            *server.checkin.satellite.routes.endpoints(
-                self.db, satellite_routes(settings), settings.public_url, self.hub.wake
-            ),
+            *server.checkin.sms.routes.endpoints(self.db, texts, self.hub.wake),
+            *server.checkin.satellite.routes.endpoints(self.db, satellites, self.hub.wake),
             *server.checkin.watches.hand_over.routes.endpoints(self.db, self.hub.wake),
             *server.checkin.watches.routes.endpoints(self.db, self.hub.wake),
             *server.people.routes.endpoints(self.db, self.auth, settings, vault),

@@ -6,13 +6,26 @@ Each gateway proves itself in its own way; nothing is believed of a route withou
 import base64
 import hmac
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 
+from server.errors import Unauthenticated
 from server.texting import REPORT_USER, SmsRoute
+from server.web import Call
+
+
+class Named(Protocol):
+    """A configured route."""
+
+    @property
+    def name(self) -> str:
+        """What its address ends with."""
+
+
+Route = TypeVar("Route", bound=Named)
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -33,6 +46,27 @@ def received(public_url: str, target: str, headers: Mapping[bytes, bytes], raw: 
     query = target.partition("?")[2]
     fields = dict(parse_qsl(query, keep_blank_values=True, errors="replace"))
     return Received(public_url.rstrip("/") + target, fields, headers, raw)
+
+
+class Doors(Generic[Route]):
+    """Where the gateways of some configured routes send to."""
+
+    def __init__(self, routes: Iterable[Route], public_url: str) -> None:
+        self._routes = {r.name: r for r in routes}
+        self._public_url = public_url
+
+    def opened(self, call: Call) -> tuple[Route | None, Received]:
+        """The route that a call's address names, if there is such a one, and the request."""
+        request = received(self._public_url, call.target, call.headers, call.body or b"")
+        return self._routes.get(call.path["route"]), request
+
+
+def of_gateway(doors: Doors[SmsRoute], call: Call) -> tuple[SmsRoute, Received]:
+    """The SMS route whose gateway made a call. Raises Unauthenticated for anybody else."""
+    route, request = doors.opened(call)
+    if route is None or not genuine(route, request):
+        raise Unauthenticated("This is not signed by the gateway of a configured SMS route.")
+    return route, request
 
 
 def genuine(route: SmsRoute, request: Received) -> bool:

@@ -32,6 +32,7 @@ from server.auth import Authenticator
 from server.config import Settings
 from server.db import Database
 from server.errors import Forbidden
+from server.gateways import Doors
 from server.mailing import served
 from server.paging import Page
 from server.texting import sms_routes
@@ -137,7 +138,7 @@ def endpoints(
         *incidents.endpoints(database),
         *deliveries.endpoints(database, progress),
         *health.endpoints(database, settings),
-        *reports.endpoints(database, progress, sms, settings.public_url),
+        *reports.endpoints(database, progress, Doors(sms, settings.public_url)),
         *members.endpoints(database, auth, own),
         *branch.endpoints(database, own),
         *scoring.endpoints(database),

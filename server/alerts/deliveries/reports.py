@@ -1,7 +1,6 @@
 """What gateways report of texts: taken at once, forward only, as often as they repeat it."""
 
 import asyncio
-from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
@@ -12,8 +11,8 @@ from server.alerts.deliveries import marks
 from server.alerts.deliveries.progress import Progress
 from server.alerts.deliveries.store import SQL
 from server.db import Database, retried
-from server.errors import NotFound, Unauthenticated
-from server.gateways import genuine, received
+from server.errors import NotFound
+from server.gateways import Doors, of_gateway
 from server.texting import SmsRoute
 from server.web import Call, Endpoint, Reply
 
@@ -33,20 +32,14 @@ class ReportQuery(msgspec.Struct, frozen=True):
 class Reports:
     """The handler, over one database and the configured routes."""
 
-    def __init__(
-        self, database: Database, progress: Progress, routes: Sequence[SmsRoute], public_url: str
-    ) -> None:
+    def __init__(self, database: Database, progress: Progress, doors: Doors[SmsRoute]) -> None:
         self._db = database
         self._progress = progress
-        self._routes = {r.name: r for r in routes}
-        self._public_url = public_url
+        self._doors = doors
 
     async def take(self, call: Call) -> Reply:
         """Takes one report. Raises Unauthenticated, or NotFound for a text never sent so."""
-        route = self._routes.get(call.path["route"])
-        request = received(self._public_url, call.target, call.headers, call.body or b"")
-        if route is None or not genuine(route, request):
-            raise Unauthenticated("This is not signed by the gateway of a configured SMS route.")
+        route, request = of_gateway(self._doors, call)
         report = understand(route, request)
         if report is None:
             LOGGER.info("report_passed_over", route=route.name)
@@ -87,11 +80,9 @@ async def write_report(
         return True, alert_id
 
 
-def endpoints(
-    database: Database, progress: Progress, routes: Sequence[SmsRoute], public_url: str
-) -> list[Endpoint]:
+def endpoints(database: Database, progress: Progress, doors: Doors[SmsRoute]) -> list[Endpoint]:
     """The same for POST and GET: Kannel reports by GET."""
-    room = Reports(database, progress, routes, public_url)
+    room = Reports(database, progress, doors)
     words = "A gateway reports what became of a text"
     return [
         Endpoint("GET", PATH, room.take, words, None, {TAKEN: None}, query=ReportQuery),

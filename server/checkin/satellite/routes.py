@@ -1,6 +1,6 @@
 """The calls of satellite messengers: providers bring messages, desks say whose devices they are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import Counter
@@ -12,7 +12,7 @@ from server.checkin.satellite.messages import MessengerIn, MessengerOut, Messeng
 from server.checkin.satellite.store import SQL
 from server.db import Database
 from server.errors import NotFound, Unauthenticated, refuse_field
-from server.gateways import received
+from server.gateways import Doors
 from server.paging import Page, page
 from server.people.messages import PersonName
 from server.satellites import SatelliteRoute, believed
@@ -32,22 +32,14 @@ REFUSED = Counter(
 class Satellites:
     """The handlers, over one database and the configured routes."""
 
-    def __init__(
-        self,
-        database: Database,
-        routes: Sequence[SatelliteRoute],
-        public_url: str,
-        wake: Callable[[int], None],
-    ) -> None:
+    def __init__(self, database: Database, doors: Doors[SatelliteRoute], inbox: Inbox) -> None:
         self._db = database
-        self._routes = {r.name: r for r in routes}
-        self._public_url = public_url
-        self._inbox = Inbox(database, wake)
+        self._doors = doors
+        self._inbox = inbox
 
     async def take(self, call: Call) -> Reply:
         """Takes what a provider brings: on record before the answer. Raises Unauthenticated."""
-        route = self._routes.get(call.path["route"])
-        request = received(self._public_url, call.target, call.headers, call.body or b"")
+        route, request = self._doors.opened(call)
         word = None if route is None else believed(route, request)
         if route is None or word is None:
             REFUSED.labels("unknown" if route is None else route.name).inc()
@@ -100,13 +92,10 @@ def shown(row: Any) -> MessengerOut:
 
 
 def endpoints(
-    database: Database,
-    routes: Sequence[SatelliteRoute],
-    public_url: str,
-    wake: Callable[[int], None],
+    database: Database, doors: Doors[SatelliteRoute], wake: Callable[[int], None]
 ) -> list[Endpoint]:
     """The calls of this room."""
-    room = Satellites(database, routes, public_url, wake)
+    room = Satellites(database, doors, Inbox(database, wake))
     return [
         Endpoint(
             "POST",

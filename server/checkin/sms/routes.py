@@ -1,6 +1,6 @@
 """The calls of texts that come in: gateways bring them, desks see them and close calls for help."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -20,8 +20,8 @@ from server.checkin.sms.messages import (
 )
 from server.checkin.sms.store import SQL
 from server.db import Database
-from server.errors import NotFound, Unauthenticated, refuse_field
-from server.gateways import genuine, received
+from server.errors import NotFound, refuse_field
+from server.gateways import Doors, of_gateway
 from server.paging import Page, page
 from server.texting import SmsRoute
 from server.web import Call, Endpoint, Reply
@@ -37,24 +37,14 @@ _TWIML = [(b"content-type", b"text/xml")]
 class Texts:
     """The handlers, over one database and the configured routes."""
 
-    def __init__(
-        self,
-        database: Database,
-        routes: Sequence[SmsRoute],
-        public_url: str,
-        wake: Callable[[int], None],
-    ) -> None:
+    def __init__(self, database: Database, doors: Doors[SmsRoute], inbox: Inbox) -> None:
         self._db = database
-        self._routes = {r.name: r for r in routes}
-        self._public_url = public_url
-        self._inbox = Inbox(database, wake)
+        self._doors = doors
+        self._inbox = inbox
 
     async def take(self, call: Call) -> Reply:
         """Takes one text: on record before the answer. Raises Unauthenticated."""
-        route = self._routes.get(call.path["route"])
-        request = received(self._public_url, call.target, call.headers, call.body or b"")
-        if route is None or not genuine(route, request):
-            raise Unauthenticated("This is not signed by the gateway of a configured SMS route.")
+        route, request = of_gateway(self._doors, call)
         text = text_of(route, request)
         if text is None:
             LOGGER.info("no_text", route=route.name)
@@ -113,13 +103,10 @@ class Texts:
 
 
 def endpoints(
-    database: Database,
-    routes: Sequence[SmsRoute],
-    public_url: str,
-    wake: Callable[[int], None],
+    database: Database, doors: Doors[SmsRoute], wake: Callable[[int], None]
 ) -> list[Endpoint]:
     """The calls of this room. Gateways bring texts by POST; Kannel by GET too."""
-    room = Texts(database, routes, public_url, wake)
+    room = Texts(database, doors, Inbox(database, wake))
     words = "A gateway brings a text that came in"
     return [
         Endpoint("GET", PATH, room.take, words, None, {TAKEN: "text/plain"}),
