@@ -1,4 +1,5 @@
-"""Who is near is found among 100,000 positions by index, and only the nearest are looked up."""
+"""Who is near is found among 100,000 positions by index, and only the nearest are looked up; so are
+the ways of a few."""
 
 import asyncio
 import math
@@ -80,6 +81,23 @@ async def test_the_near_are_found_by_index(crowd: Station, metres: int) -> None:
     assert seen < PEOPLE / 4, "the country's other people are not looked at"
     persons = [n for n in nodes(plan) if n.get("Relation Name") == "person"]
     assert sum(n["Actual Loops"] for n in persons) < 200, "nor are those of the city, all of them"
+
+
+async def test_the_ways_of_a_few_are_found_by_key(crowd: Station) -> None:
+    """One who is named twice is told once."""
+    own = db.Database(crowd.database.dsn, 4)
+    await own.open()
+    few = crowd.people[:10]
+    async with own.transaction(crowd.operation_id) as con:
+        ways = await con.fetch("SELECT * FROM ways_of($1, $2)", few + few, ["+254"])
+        [read] = await con.fetch(
+            "SELECT seq_scan, idx_tup_fetch FROM pg_stat_xact_user_tables "
+            "WHERE relname = 'contact_point'"
+        )
+    await own.close()
+    assert sorted(w["person_id"] for w in ways) == sorted(few)
+    assert {w["channel"] for w in ways} == {"sms"}
+    assert (read["seq_scan"], read["idx_tup_fetch"] <= 20 * len(few)) == (0, True)
 
 
 def off(a: tuple[float, float], b: tuple[float, float]) -> float:

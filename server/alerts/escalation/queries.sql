@@ -261,14 +261,7 @@ SELECT current_operation(), uuidv7(), $1, w.person_id, w.channel, w.endpoint, (
          SELECT coalesce(max(x.round) + 1, 0) FROM delivery x
          WHERE x.operation_id = current_operation() AND x.alert_id = $1
            AND x.person_id = w.person_id AND x.purpose = $4), $3, $4
-FROM (
-  SELECT d.person_id, a.kind AS channel, d.device_id::text AS endpoint FROM device d
-  JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
-  WHERE d.operation_id = current_operation() AND d.person_id = ANY ($2::int[])
-    AND d.revoked_at IS NULL AND a.dead_at IS NULL
-  UNION ALL
-  SELECT u.person_id, 'sms', text_rank(u.person_id, $5::text[])::text
-  FROM unnest($2::int[]) AS u (person_id) WHERE text_rank(u.person_id, $5::text[]) IS NOT NULL) w
+FROM ways_of($2, $5) w
 ORDER BY w.person_id
 ON CONFLICT DO NOTHING
 

@@ -298,15 +298,8 @@ ORDER BY i.received_at DESC, i.inbound_id LIMIT $6
 
 -- name: help_calls
 -- Calls for help, newest first, a page at a time, in sight as texts are; without their places.
-SELECT h.help_id, h.kind, h.verified, h.sender, without_place(h.body) AS body,
-       h.lat IS NOT NULL OR holds_place(h.body) AS placed, h.raised_at, h.repeated, h.last_at,
-       h.closed_at, actor_name(h.closed_by) AS closed_by, h.outcome, h.note, p.ref, p.name,
-       a.code AS area
-FROM help_call h
-LEFT JOIN person p ON p.operation_id = h.operation_id AND p.person_id = h.person_id
-LEFT JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id
-WHERE h.operation_id = current_operation()
-  AND ($1::int[] IS NULL OR p.area_id = ANY ($1))
+SELECT h.* FROM help_call_face h
+WHERE ($1::int[] IS NULL OR h.area_id = ANY ($1))
   AND ($2::boolean IS NULL OR (h.closed_at IS NULL) = $2)
   AND (NOT $3::boolean OR NOT h.verified)
   AND ($4::timestamptz IS NULL OR h.raised_at < $4
@@ -315,15 +308,8 @@ ORDER BY h.raised_at DESC, h.help_id LIMIT $6
 
 -- name: help_call
 -- One call for help, in sight of these areas; without its place.
-SELECT h.help_id, h.kind, h.verified, h.sender, without_place(h.body) AS body,
-       h.lat IS NOT NULL OR holds_place(h.body) AS placed, h.raised_at, h.repeated, h.last_at,
-       h.closed_at, actor_name(h.closed_by) AS closed_by, h.outcome, h.note, p.ref, p.name,
-       a.code AS area
-FROM help_call h
-LEFT JOIN person p ON p.operation_id = h.operation_id AND p.person_id = h.person_id
-LEFT JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id
-WHERE h.operation_id = current_operation() AND h.help_id = $1
-  AND ($2::int[] IS NULL OR p.area_id = ANY ($2))
+SELECT h.* FROM help_call_face h
+WHERE h.help_id = $1 AND ($2::int[] IS NULL OR h.area_id = ANY ($2))
 
 -- name: help_place
 -- Where one call for help was made, in sight of these areas, and its words as they came.

@@ -116,29 +116,20 @@ WHERE operation_id = current_operation() AND person_id = ANY ($1::int[])
 -- two of one kind waiting, and who leads has none of two watches: her list shows them all.
 INSERT INTO delivery (operation_id, delivery_id, person_id, channel, endpoint, round, lane, purpose,
                       line, watch_id, expires_at)
-SELECT current_operation(), uuidv7(), w.person_id, w.channel, w.endpoint, $5, $6, 'watch',
-       w.line, w.watch_id, clock_timestamp() + $9::interval
-FROM (
-  SELECT t.*, a.kind AS channel, d.device_id::text AS endpoint
-  FROM unnest($1::uuid[], $2::int[], $3::text[]) AS t (watch_id, person_id, line)
-  JOIN device d ON d.operation_id = current_operation() AND d.person_id = t.person_id
-  JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
-  WHERE d.revoked_at IS NULL AND a.dead_at IS NULL
-  UNION ALL
-  SELECT t.*, 'sms', text_rank(t.person_id, $8::text[])::text
-  FROM unnest($1::uuid[], $2::int[], $4::text[]) AS t (watch_id, person_id, line)
-  WHERE text_rank(t.person_id, $8::text[]) IS NOT NULL
-    AND ($7::boolean OR NOT EXISTS (
-      SELECT FROM device d
-      JOIN push_address a ON a.operation_id = d.operation_id AND a.device_id = d.device_id
-      WHERE d.operation_id = current_operation() AND d.person_id = t.person_id
-        AND d.revoked_at IS NULL AND a.dead_at IS NULL))) w
-WHERE NOT EXISTS (
-  SELECT FROM delivery x
-  WHERE x.operation_id = current_operation() AND x.person_id = w.person_id
-    AND x.endpoint = w.endpoint AND x.purpose = 'watch' AND x.round = $5 AND x.state = 'queued'
-    AND ($5 > 1 OR x.watch_id = w.watch_id))
-ORDER BY w.person_id
+SELECT current_operation(), uuidv7(), t.person_id, w.channel, w.endpoint, $5, $6, 'watch',
+       CASE WHEN w.channel = 'sms' THEN t.text_line ELSE t.push_line END, t.watch_id,
+       clock_timestamp() + $9::interval
+FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[])
+  AS t (watch_id, person_id, push_line, text_line)
+CROSS JOIN LATERAL ways_of(ARRAY[t.person_id], $8) w
+WHERE (w.channel <> 'sms' OR $7::boolean OR NOT EXISTS (
+         SELECT FROM ways_of(ARRAY[t.person_id], $8) v WHERE v.channel <> 'sms'))
+  AND NOT EXISTS (
+    SELECT FROM delivery x
+    WHERE x.operation_id = current_operation() AND x.person_id = t.person_id
+      AND x.endpoint = w.endpoint AND x.purpose = 'watch' AND x.round = $5 AND x.state = 'queued'
+      AND ($5 > 1 OR x.watch_id = t.watch_id))
+ORDER BY t.person_id
 
 -- name: textable
 -- Which of these watches are of people who can be texted.
@@ -187,15 +178,7 @@ LEFT JOIN area a ON a.operation_id = w.operation_id AND a.area_id = coalesce(p.a
 LEFT JOIN area o ON o.operation_id = w.operation_id AND o.area_id =
   CASE WHEN w.room_set THEN w.room_id ELSE coalesce(p.area_id, w.area_id) END
 LEFT JOIN LATERAL (
-  SELECT json_build_object(
-    'id', h.hand_over_id, 'from_area', f.code, 'to_area', t.code, 'state', h.state,
-    'expect_by', h.expect_by, 'unheard_at', h.unheard_at, 'note', h.note, 'contact', h.contact,
-    'remark', h.remark, 'heard_at', h.event_at, 'settled_at', h.settled_at,
-    'settled_by', actor_name(h.settled_by), 'created_at', h.created_at,
-    'created_by', actor_name(h.created_by))::text AS face
-  FROM watch_hand_over h
-  LEFT JOIN area f ON f.operation_id = h.operation_id AND f.area_id = h.from_area_id
-  LEFT JOIN area t ON t.operation_id = h.operation_id AND t.area_id = h.to_area_id
+  SELECT h.face FROM hand_over_face h
   WHERE h.operation_id = w.operation_id AND h.watch_id = w.watch_id
   ORDER BY h.created_at DESC LIMIT 1) s ON true
 LEFT JOIN LATERAL (

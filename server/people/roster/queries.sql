@@ -32,34 +32,12 @@ SELECT name FROM agency WHERE operation_id = current_operation() ORDER BY agency
 
 -- name: known_people
 -- Everyone on record with the first two numbers.
-SELECT p.ref, p.category, s.ref AS sponsor, a.code AS area, g.name AS agency,
-       CASE WHEN p.merged_into IS NULL THEN p.kind ELSE 'merged' END AS kind,
-       c1.phone AS phone, c2.phone AS phone2
-FROM person p
-JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id
-JOIN agency g ON g.operation_id = p.operation_id AND g.agency_id = p.agency_id
-LEFT JOIN person s ON s.operation_id = p.operation_id AND s.person_id = p.sponsor_id
-LEFT JOIN contact_point c1
-  ON c1.operation_id = p.operation_id AND c1.person_id = p.person_id AND c1.rank = 1
-LEFT JOIN contact_point c2
-  ON c2.operation_id = p.operation_id AND c2.person_id = p.person_id AND c2.rank = 2
-WHERE p.operation_id = current_operation()
+SELECT p.ref, p.category, p.sponsor, p.area, p.agency, p.kind, p.phone, p.phone2 FROM known_person p
 
 -- name: known_people_of
 -- Those on record who matter to one new person: by ref, or by one of her numbers.
-SELECT p.ref, p.category, s.ref AS sponsor, a.code AS area, g.name AS agency,
-       CASE WHEN p.merged_into IS NULL THEN p.kind ELSE 'merged' END AS kind,
-       c1.phone AS phone, c2.phone AS phone2
-FROM person p
-JOIN area a ON a.operation_id = p.operation_id AND a.area_id = p.area_id
-JOIN agency g ON g.operation_id = p.operation_id AND g.agency_id = p.agency_id
-LEFT JOIN person s ON s.operation_id = p.operation_id AND s.person_id = p.sponsor_id
-LEFT JOIN contact_point c1
-  ON c1.operation_id = p.operation_id AND c1.person_id = p.person_id AND c1.rank = 1
-LEFT JOIN contact_point c2
-  ON c2.operation_id = p.operation_id AND c2.person_id = p.person_id AND c2.rank = 2
-WHERE p.operation_id = current_operation()
-  AND p.person_id IN (
+SELECT p.ref, p.category, p.sponsor, p.area, p.agency, p.kind, p.phone, p.phone2 FROM known_person p
+WHERE p.person_id IN (
     SELECT q.person_id FROM person q
     WHERE q.operation_id = current_operation() AND q.ref = ANY ($1::text[])
     UNION

@@ -62,13 +62,4 @@ WHERE w.operation_id = current_operation() AND w.watch_id = $1
 
 -- name: face
 -- A hand-over as it is shown.
-SELECT json_build_object(
-  'id', h.hand_over_id, 'from_area', f.code, 'to_area', t.code, 'state', h.state,
-  'expect_by', h.expect_by, 'unheard_at', h.unheard_at, 'note', h.note, 'contact', h.contact,
-  'remark', h.remark, 'heard_at', h.event_at, 'settled_at', h.settled_at,
-  'settled_by', actor_name(h.settled_by), 'created_at', h.created_at,
-  'created_by', actor_name(h.created_by))::text AS face
-FROM watch_hand_over h
-LEFT JOIN area f ON f.operation_id = h.operation_id AND f.area_id = h.from_area_id
-LEFT JOIN area t ON t.operation_id = h.operation_id AND t.area_id = h.to_area_id
-WHERE h.operation_id = current_operation() AND h.hand_over_id = $1
+SELECT face FROM hand_over_face WHERE operation_id = current_operation() AND hand_over_id = $1
