@@ -156,11 +156,12 @@ def import_(
 
 
 @cli.command
-def demo(*, port: int = 8000, people: int = 500) -> None:
-    """A fictional duty station with simulated phones: a whole roll call to look at."""
+def demo(*, port: int = 8000, people: int = 500, moves_after: float = 75.0) -> None:
+    """A fictional duty station with simulated phones: a whole roll call to look at, and so many
+    seconds after it begins a relocation."""
     from server import demo as show
 
-    sys.exit(_run(show.run(port=port, people=people)))
+    sys.exit(_run(show.run(port=port, people=people, moves_after=moves_after)))
 
 
 class _opened:  # noqa: N801 - reads as a word in an async with statement

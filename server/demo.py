@@ -21,12 +21,13 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 
-from clients.simulator import enrolments, station
-from clients.simulator.api import Api
+from clients.simulator import enrolments, plan, station
+from clients.simulator.api import Api, ProblemError, UnreachableError
 from clients.simulator.fcm import FcmServer
 from clients.simulator.field import Field
 from clients.simulator.phone import Phone
 from clients.simulator.phones import Fleet
+from clients.simulator.relocation import Relocation
 from clients.simulator.sms import PASSWORD, USER, SmsGateway
 from clients.simulator.texters import Texters
 from server import db, launch, log
@@ -39,6 +40,8 @@ PROJECT = "muster-sim"
 SEED = 7
 TIME_SCALE = 0.5  # simulated people are twice as quick as real ones: nobody watches for an hour
 OPENS_AFTER_S = 5.0
+MOVES_AFTER_S = 75.0  # from the roll call's opening
+MOVED = 300  # people, families included; fewer where the station is small
 OUT = 4  # of the staff are out, and meet with more than the roll call
 WITHOUT_APP = 10  # every tenth of the staff has a number only, and answers by text
 LINES_S = 0.1
@@ -59,6 +62,7 @@ class Show:
     """What the demo shows, as it goes on."""
 
     url: str
+    moves_after: float = MOVES_AFTER_S
     console_link: str = ""
     phone_link: str = ""
     phone_name: str = ""
@@ -66,6 +70,7 @@ class Show:
     fleet: Fleet | None = None
     texters: Texters | None = None
     field: Field | None = None
+    relocation: Relocation | None = None
     counts: dict[str, int] | None = None
     population: int = 0
 
@@ -99,12 +104,26 @@ class Show:
         if self.counts is not None:
             said = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in self.counts.items())
             table.add_row("[dim]headcount[/]", f"{said}, of {self.population}")
+        if self.relocation is not None:
+            table.add_row("[dim]relocation[/]", moved(self.relocation))
+            table.add_row("", f"[bold]{self.relocation.hint}[/]")
         table.add_row("[dim]end[/]", "Ctrl-C")
         return table
 
 
-async def run(*, port: int, people: int) -> int:
-    """Runs until interrupted. Returns the exit status."""
+def moved(relocation: Relocation) -> str:
+    """Where the people of the relocation are, in a line."""
+    board = relocation.board
+    if board is None:
+        return "being planned"
+    stages = ", ".join(f"{n} {s.replace('_', ' ')}" for s, n in board["counts"].items() if n)
+    waiting = f"{board['conflicts']} conflicts open, {board['split_households']} households split"
+    return f"{stages}, of {board['population']}; {waiting}"
+
+
+async def run(*, port: int, people: int, moves_after: float = MOVES_AFTER_S) -> int:
+    """Runs until interrupted; a relocation begins so many seconds after the roll call. Returns
+    the exit status."""
     log.configure("console")
     with tempfile.TemporaryDirectory(prefix="muster-demo-") as folder:
         await asyncio.to_thread(
@@ -113,7 +132,7 @@ async def run(*, port: int, people: int) -> int:
         async with FcmServer() as fcm, SmsGateway() as gateway:
             credentials = Path(folder) / "fcm.json"
             fcm.service_account(PROJECT, credentials)
-            show = Show(f"http://127.0.0.1:{port}")
+            show = Show(f"http://127.0.0.1:{port}", moves_after)
             os.environ |= {
                 "MUSTER_DATA_DIR": f"{folder}/data",
                 "MUSTER_PUBLIC_URL": show.url,
@@ -179,6 +198,8 @@ async def _print_lines(show: Show, console: Console) -> None:
             console.print(f"A phone: {show.phone_link}", soft_wrap=True)
             linked = True
         now = f"{show.doing}. Headcount: {show.counts}" if show.counts else show.doing
+        if show.relocation is not None:
+            now += f". Relocation: {moved(show.relocation)}. {show.relocation.hint}"
         if now != said:
             console.print(now, soft_wrap=True)
             said = now
@@ -212,6 +233,9 @@ async def _play(show: Show, fcm: FcmServer, folder: Path, dsn: str, people: int)
         async with asyncio.TaskGroup() as going_on:
             going_on.create_task(_out(show, operator.token, [p.ref for p in out]), name="field")
             going_on.create_task(_watch(show, operator.token), name="roll call")
+            going_on.create_task(
+                _move(show, operator.token, people, {p.ref for p in others}), name="relocation"
+            )
         await living
     finally:
         await database.close()
@@ -259,6 +283,29 @@ async def _out(show: Show, token: str, refs: list[str]) -> None:
             await phone.enrol()
         show.field = Field(api, token, phones)
         await show.field.run()
+
+
+async def _move(show: Show, token: str, people: int, among: set[str]) -> None:
+    """A relocation, some time after the roll call; who is elsewhere is left in peace."""
+    await asyncio.sleep(show.moves_after)
+    roster = list(station.people(people, SEED))
+    away = {row[0] for row in station.presences(people, SEED, datetime.now(UTC).date())}
+    refs = plan.whom(roster, among - away, min(MOVED, len(roster) * 6 // 10))
+    phones = _phones(show.fleet)
+    if not refs or not phones:
+        return
+    async with Api(show.url, 8) as api:
+        wardens = station.wardens(people, SEED)
+        show.relocation = Relocation(api, token, phones, wardens, seed=SEED)
+        try:
+            await show.relocation.run(refs)
+        except* (ProblemError, UnreachableError) as trouble:
+            show.relocation.hint = f"It was broken off: {trouble.exceptions[0]}"
+
+
+def _phones(fleet: Fleet | None) -> dict[str, Phone]:
+    owners = fleet.owners if fleet is not None else []
+    return {o.phone.ref: o.phone for o in owners if o.phone.ref is not None and o.phone.token}
 
 
 async def _watch(show: Show, token: str) -> None:

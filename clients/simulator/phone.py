@@ -204,20 +204,38 @@ class Phone:
         """
         if len(reports) == 1:
             return [await self._call("POST", "/v1/checkins", reports[0])]
+        results = await self._batch("/v1/checkins", {r.id: r for r in reports})
+        for result in results:
+            if "error" in result:
+                raise _problem(result)
+        return results
+
+    async def stages(self, reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """POST /v1/stage-reports as a batch; an item that is refused for good has `error`."""
+        return await self._batch("/v1/stage-reports", {r["id"]: r for r in reports})
+
+    async def codes(self) -> dict[str, str]:
+        """POST /v1/self/codes: the owner's code and her family's, by ref."""
+        answer = await self._call("POST", "/v1/self/codes")
+        return {i["person"]["ref"]: i["code"] for i in answer["items"] if i["code"]}
+
+    async def get(self, path: str) -> Any:
+        """Anything the phone may read."""
+        return await self._call("GET", path)
+
+    async def _batch(self, path: str, reports: dict[str, Any]) -> list[dict[str, Any]]:
+        """A result for each report, by id. What the server will take later is sent again under
+        the same id."""
         done: dict[str, dict[str, Any]] = {}
-        waiting, tried = list(reports), 0
-        while waiting:
+        tried = 0
+        while waiting := [report for key, report in reports.items() if key not in done]:
             if tried:
                 await self.api.pause(tried, self.rng)
             tried += 1
-            answer = await self._call("POST", "/v1/checkins", waiting)
-            done.update({item["id"]: item for item in answer["items"] if "error" not in item})
-            refused = [_problem(item) for item in answer["items"] if "error" in item]
-            final = next((error for error in refused if not error.retryable), None)
-            if final is not None:
-                raise final
-            waiting = [report for report in waiting if report.id not in done]
-        return [done[report.id] for report in reports]
+            answer = await self._call("POST", path, waiting)
+            final = [i for i in answer["items"] if "error" not in i or not _problem(i).retryable]
+            done.update({item["id"]: item for item in final})
+        return [done[key] for key in reports]
 
     async def receipt(self, delivery_id: str, kind: Kind, at: str | None = None) -> None:
         """POST /v1/receipts for one delivery."""

@@ -247,6 +247,11 @@ def presences(n: int, seed: int, today: date) -> list[tuple[str, ...]]:
     return [*rows, *((g.ref, "visit", zone, start, end, "meeting") for g in guests[-2:])]
 
 
+def wardens(n: int = 500, seed: int = 1) -> dict[str, str]:
+    """The warden of each zone that has one, by its code."""
+    return {node.area: node.warden for node in reversed(tree(n, seed)) if node.area != DUTY_STATION}
+
+
 def write_csv(directory: Path, n: int = 500, seed: int = 1, today: date | None = None) -> Written:
     """Writes areas.csv, people.csv and tree.csv; people are streamed, never all held.
 
