@@ -9,7 +9,7 @@ let browser: Browser;
 let station: Station;
 
 beforeAll(async () => {
-  [browser, station] = await Promise.all([openBrowser(), Station.start()]);
+  [browser, station] = await Promise.all([openBrowser(), Station.start('own')]);
 });
 afterAll(async () => {
   await browser.close();

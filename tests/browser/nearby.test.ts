@@ -1,7 +1,7 @@
 /** A colleague near somebody who calls for help: what her page tells her, and what it does not. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { linkPhone } from './acts.ts';
+import { linkPhone, look } from './acts.ts';
 import { accessibilityFaults, openBrowser } from './browser.ts';
 import { Station } from './station.ts';
 
@@ -40,16 +40,7 @@ describe('a colleague nearby', () => {
     const press = { id: crypto.randomUUID(), at, for: other, location: place };
     await station.desk('POST', '/v1/panics', press);
     const told = page.locator('[data-nearby]');
-    await expect
-      .poll(
-        async () => {
-          await page.reload();
-          await page.locator('article, .calm').first().waitFor();
-          return told.count();
-        },
-        { timeout: 30_000 },
-      )
-      .toBe(1);
+    await expect.poll(() => look(page).then(() => told.count())).toBe(1);
     expect(await told.textContent()).toContain('300 m away');
     expect(await told.getByRole('link').getAttribute('href')).toBe('tel:+254700000999');
     expect(await told.textContent()).not.toContain('36.8');

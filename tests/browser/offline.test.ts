@@ -9,7 +9,7 @@ let browser: Browser;
 let station: Station;
 
 beforeAll(async () => {
-  [browser, station] = await Promise.all([openBrowser(), Station.start()]);
+  [browser, station] = await Promise.all([openBrowser(), Station.start('own')]);
 });
 afterAll(async () => {
   await browser.close();
@@ -91,14 +91,14 @@ test('a killed server makes the board say it is not live, then it catches up', a
   const phone = await linkPhone(browser, station);
   await phone.page.getByRole('button', { name: /Through a crash/ }).click();
   await station.order('kill');
-  await desk.page.locator('[data-line=stale]').waitFor({ timeout: 25_000 });
+  await desk.page.locator('[data-line=stale]').waitFor();
   await desk.page.getByText('These figures are from').waitFor();
   await answer(phone.page, 'safe');
   await phone.page.locator('[data-state=saved]').waitFor();
 
   await station.order('start');
-  await desk.page.locator('[data-line=live]').waitFor({ timeout: 30_000 });
+  await desk.page.locator('[data-line=live]').waitFor();
   await look(phone.page);
-  await phone.page.locator('[data-state=received]').waitFor({ timeout: 30_000 });
+  await phone.page.locator('[data-state=received]').waitFor();
   await expect.poll(() => total(desk.page, 'safe')).toBe(1);
 });

@@ -1,6 +1,6 @@
 /** Panics at the desk: over every page, taken by one, seen by who may, read for a reason. */
 import { readFileSync } from 'node:fs';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import {
   accessibilityFaults,
@@ -22,7 +22,7 @@ let neighbour: Phone;
 const screens: Screen[] = [];
 
 beforeAll(async () => {
-  [browser, station] = await Promise.all([openBrowser(), Station.start()]);
+  [browser, station] = await Promise.all([openBrowser(), Station.start('own')]);
   neighbour = await phoneOf(station);
 });
 afterEach(async () => {
@@ -55,6 +55,12 @@ async function sit(
   return screen.page;
 }
 
+/** Is the field below what lies over the page, and within the window? */
+async function isFree(field: Locator, over: Locator, height: number): Promise<boolean> {
+  const [box, cover] = [(await field.boundingBox())!, (await over.boundingBox())!];
+  return box.y >= cover.y + cover.height && box.y + box.height <= height;
+}
+
 const bar = (page: Page, id: string) => page.locator(`[data-bar=panic] [data-panic="${id}"]`);
 
 test('a panic while composing keeps what is typed, and is taken by one of two operators', async () => {
@@ -77,19 +83,16 @@ test('a panic while composing keeps what is typed, and is taken by one of two op
   await duty.keyboard.type('en you read this');
   expect(await body.inputValue()).toBe('Answer when you read this');
   expect(await body.evaluate((field) => field === document.activeElement)).toBe(true);
-  const box = (await body.boundingBox())!;
-  const over = (await duty.locator('[data-bar=panic]').boundingBox())!;
-  expect(box.y).toBeGreaterThanOrEqual(over.y + over.height);
-  expect(box.y + box.height).toBeLessThanOrEqual(DESK.height);
+  await expect.poll(() => isFree(body, duty.locator('[data-bar=panic]'), DESK.height)).toBe(true);
 
   const sounding = (page: Page) => page.locator('.sound').getAttribute('data-sounding');
-  expect([await sounding(duty), await sounding(night)]).toEqual(['panic', 'panic']);
+  for (const page of [duty, night]) await expect.poll(() => sounding(page)).toBe('panic');
   await bar(night, id).getByRole('button', { name: 'I take it' }).click();
   for (const page of [duty, night]) {
     await bar(page, id).waitFor({ state: 'detached' });
     await expect.poll(() => sounding(page)).toBe('');
     const owner = page.locator(`[data-in-hand="${id}"]`);
-    expect(await owner.innerText()).toContain('Night officer has it');
+    await expect.poll(() => owner.innerText()).toContain('Night officer has it');
   }
   expect(await body.inputValue()).toBe('Answer when you read this');
 
@@ -232,8 +235,8 @@ test('a panic is handed over to who may have it', async () => {
   const view = duty.locator('[data-panic-view]');
   await view.locator('[data-act=take]').click();
   await view.locator('[data-act=hand-over]').click();
-  const heirs = await view.locator('select option:not([disabled])').allInnerTexts();
-  expect(heirs).toEqual(['Night officer']);
+  const heirs = view.locator('select option:not([disabled])');
+  await expect.poll(() => heirs.allInnerTexts()).toEqual(['Night officer']);
   await view.locator('select').selectOption({ label: 'Night officer' });
   await view.getByRole('button', { name: 'Hand it over' }).click();
   await expect.poll(() => view.locator('[data-owner]').innerText()).toContain('Night officer');
@@ -254,12 +257,7 @@ test('on a narrow screen in Arabic, in the dark, it covers no field and stays in
   await bar(page, id).waitFor();
   await page.keyboard.type(' الآن');
   expect(await body.inputValue()).toBe('أجب الآن');
-  await expect
-    .poll(async () => {
-      const [box, over] = [await body.boundingBox(), await page.locator('.over').boundingBox()];
-      return box!.y >= over!.y + over!.height && box!.y + box!.height <= 844;
-    })
-    .toBe(true);
+  await expect.poll(() => isFree(body, page.locator('.over'), 844)).toBe(true);
   expect(await overflow(page)).toBe(0);
   await bar(page, id).getByRole('button').last().click();
   await page.locator('[data-reason=verify]').click();
@@ -272,10 +270,10 @@ test('on a narrow screen in Arabic, in the dark, it covers no field and stays in
 test('a console that hears nothing says that it cannot know of new panics', async () => {
   const page = await sit('duty');
   await station.order('kill');
-  await page.locator('[data-bar=panics-unsure]').waitFor({ timeout: 25_000 });
+  await page.locator('[data-bar=panics-unsure]').waitFor();
   expect(await accessibilityFaults(page)).toEqual([]);
   await station.order('start');
-  await page.locator('[data-line=live]').waitFor({ timeout: 30_000 });
+  await page.locator('[data-line=live]').waitFor();
   await page.locator('[data-bar=panics-unsure]').waitFor({ state: 'detached' });
   const id = await press(station, await phoneOf(station));
   await bar(page, id).waitFor();

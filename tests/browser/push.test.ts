@@ -38,7 +38,7 @@ interface Watched {
 }
 
 async function watchNotifications(context: BrowserContext): Promise<() => Promise<string[]>> {
-  const worker = context.serviceWorkers()[0]!;
+  const worker = context.serviceWorkers()[0] ?? (await context.waitForEvent('serviceworker'));
   await worker.evaluate(() => {
     const scope = self as unknown as Watched;
     scope.shown = [];
@@ -80,8 +80,8 @@ test('a push also carries out what was saved without a network', async () => {
   await page.locator('[data-state=saved]').waitFor();
   // the page is gone, so it is not the page that sends
   await page.goto('about:blank');
-  await context.setOffline(false);
   const sent = context.waitForEvent('request', (one) => one.url().endsWith('/v1/checkins'));
+  await context.setOffline(false);
   await push(page, '{}');
   expect((await sent).serviceWorker()).not.toBeNull();
   await page.goto(`${station.url}/phone/`);

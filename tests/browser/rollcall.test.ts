@@ -32,14 +32,14 @@ test('a roll call is opened, answered and followed live', async () => {
   await phone.page.locator('[data-state=received]').first().waitFor();
 
   await expect.poll(() => total(desk.page, 'safe')).toBe(1);
-  expect(await total(desk.page, 'unaccounted')).toBe(population - 1);
+  await expect.poll(() => total(desk.page, 'unaccounted')).toBe(population - 1);
   const row = desk.page.locator(`[data-list=unaccounted] [data-person="${phone.ref}"]`);
   await expect.poll(() => row.count()).toBe(0);
 
   await answer(phone.page, 'need_help');
   const help = desk.page.locator(`[data-list=need_help] [data-person="${phone.ref}"]`);
   await help.waitFor();
-  expect(await total(desk.page, 'safe')).toBe(0);
+  await expect.poll(() => total(desk.page, 'safe')).toBe(0);
 
   await desk.page.getByRole('button', { name: 'Close roll call' }).click();
   await desk.page.getByRole('button', { name: 'Close it' }).click();
@@ -74,7 +74,7 @@ test('an exercise says so on every screen', async () => {
   await phone.page.getByRole('button', { name: /Quarterly drill/ }).click();
   await phone.page.getByText('This is an exercise.').waitFor();
   expect(await phone.page.getByRole('button', { name: 'Add my place' }).count()).toBe(0);
-  expect(await phone.page.title()).toContain('EXERCISE');
+  await expect.poll(() => phone.page.title()).toContain('EXERCISE');
 });
 
 test('a wrong code is refused in words, and nothing is kept', async () => {

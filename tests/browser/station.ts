@@ -1,12 +1,10 @@
-/** A real server with a small station, started and ended by the tests. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+/** A station on a real server, made for one file of tests. */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { inject } from 'vitest';
 
-const ROOT = resolve(import.meta.dirname, '../..');
-const PYTHON = join(ROOT, '.venv/bin/python');
-const LONGEST_MS = 90_000;
+const LONGEST_MS = 180_000;
 
 interface Hello {
   url: string;
@@ -19,26 +17,23 @@ interface Hello {
 type Order = 'kill' | 'start' | 'stop';
 
 export class Station {
-  private readonly process: ChildProcess;
+  private readonly line: Socket;
   private readonly lines: AsyncIterator<string>;
   private hello!: Hello;
   private phones: [ref: string, code: string][] = [];
-  private log = '';
 
-  private constructor(process: ChildProcess) {
-    this.process = process;
-    const reader = createInterface({ input: process.stdout! });
-    process.stderr!.on('data', (text) => (this.log = `${this.log}${String(text)}`.slice(-4_000)));
-    this.lines = reader[Symbol.asyncIterator]();
+  private constructor(line: Socket) {
+    this.line = line;
+    this.lines = createInterface({ input: line })[Symbol.asyncIterator]();
   }
 
-  static async start(): Promise<Station> {
-    if (!existsSync(PYTHON)) throw new Error('No .venv: run `make setup` first.');
-    const child = spawn(PYTHON, ['-m', 'tests.support.browser_server'], {
-      cwd: ROOT,
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
-    const station = new Station(child);
+  /**
+   * shared: an operation of its own on the server of all; own: also a server of its own, which
+   * alone may be killed, and has a gateway that brings texts.
+   */
+  static async start(server: 'shared' | 'own' = 'shared'): Promise<Station> {
+    const station = new Station(connect(inject('house')));
+    station.line.write(`${server}\n`);
     station.hello = JSON.parse(await station.lineThat((line) => line.startsWith('{"url"')));
     station.phones = Object.entries(station.hello.enrol);
     return station;
@@ -86,24 +81,27 @@ export class Station {
 
   /** kill: SIGKILL of the whole server; stop: SIGTERM; start: again, on the same records. */
   async order(order: Order): Promise<void> {
-    this.process.stdin!.write(`${order}\n`);
+    this.line.write(`${order}\n`);
     await this.lineThat((line) => line === 'done');
   }
 
   async end(): Promise<void> {
-    const ended = new Promise((done) => this.process.once('exit', done));
-    this.process.stdin!.end();
+    const ended = once(this.line, 'close');
+    this.line.end();
     await ended;
   }
 
   private async lineThat(wanted: (line: string) => boolean): Promise<string> {
-    const deadline = Date.now() + LONGEST_MS;
-    while (Date.now() < deadline) {
-      const { value, done } = await this.lines.next();
-      if (done) throw new Error(`The test server ended early.\n${this.log}`);
-      if (wanted(value)) return value;
+    const late = setTimeout(() => this.line.destroy(), LONGEST_MS);
+    try {
+      for (;;) {
+        const { value, done } = await this.lines.next();
+        if (done) throw new Error('The test server ended early or is late; see its words above.');
+        if (wanted(value)) return value;
+      }
+    } finally {
+      clearTimeout(late);
     }
-    throw new Error(`The test server did not answer in time.\n${this.log}`);
   }
 
   private spent(what: string): never {

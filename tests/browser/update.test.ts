@@ -49,7 +49,7 @@ test('the page that is open loads its own parts, also without a network, and cal
     .poll(() => page.evaluate(() => Boolean(navigator.serviceWorker.controller)))
     .toBe(true);
   await updated(page);
-  expect(await page.evaluate(() => caches.keys())).toHaveLength(2);
+  await expect.poll(() => page.evaluate(() => caches.keys())).toHaveLength(2);
   await context.setOffline(true);
   await page.locator('[data-watch=new]').click();
   await page.locator('[name=route]').waitFor();

@@ -84,10 +84,10 @@ test('a journey is begun for a person, extended, and ended', async () => {
   await form.locator('[data-act=begin-yes]').click();
   const view = page.locator('[data-watch-view=running]');
   await view.getByText('Gigiri – Runda').waitFor();
-  expect(await view.locator('.due').innerText()).toMatch(/due in\s+4[45]:\d\d/);
+  expect(await view.locator('.due').innerText()).toMatch(/due in\s+4\d:\d\d/);
   await view.locator('[data-extend="120"]').click();
   await view.locator('[data-fact=extended]').waitFor();
-  await expect.poll(() => view.locator('.due').innerText()).toMatch(/due in\s+(1:59|2:00):\d\d/);
+  await expect.poll(() => view.locator('.due').innerText()).toMatch(/due in\s+(1:5\d|2:00):\d\d/);
   const kinds = page.getByLabel('Kind');
   const row = page.locator('[data-watch]', { hasText: name });
   await kinds.selectOption('interval');
@@ -111,13 +111,14 @@ test('a roll is called by radio on the keyboard alone', async () => {
   await page.keyboard.press('Enter');
   const screen = page.locator('[data-roll-screen]');
   await screen.waitFor();
-  const calling = () => page.locator('[data-calling]').getAttribute('data-calling');
+  const calling = (sign: string) =>
+    expect.poll(() => page.locator('[data-calling]').getAttribute('data-calling')).toBe(sign);
   const heard = (sign: string) => page.locator(`[data-name="${sign}"]`).getAttribute('data-heard');
-  expect(await calling()).toBe('KILO 1');
+  await calling('KILO 1');
   await page.keyboard.press('h');
-  expect(await calling()).toBe('KILO 2');
+  await calling('KILO 2');
   await page.keyboard.press('j');
-  expect(await calling()).toBe('LIMA 7');
+  await calling('LIMA 7');
   await page.keyboard.press('Enter');
   await expect.poll(() => screen.getAttribute('data-roll-screen')).toBe('2');
   expect(await Promise.all(['KILO 1', 'KILO 2', 'LIMA 7'].map(heard))).toEqual([
@@ -130,7 +131,7 @@ test('a roll is called by radio on the keyboard alone', async () => {
     .locator('[data-name]')
     .evaluateAll((rows) => rows.map((row) => row.getAttribute('data-name')));
   expect(order).toEqual(['KILO 1', 'LIMA 7', 'KILO 2']);
-  expect(await calling()).toBe('KILO 2');
+  await calling('KILO 2');
   expect(await accessibilityFaults(page)).toEqual([]);
 
   // a tick that gets lost is no tick, and is said to be none

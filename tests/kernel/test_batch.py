@@ -109,8 +109,8 @@ async def test_a_caller_that_leaves_a_running_batch_disturbs_nobody() -> None:
 
 
 async def test_nobody_waits_longer_than_the_patience_however_long_the_queue() -> None:
-    run = Run(["double"] * 50, takes=0.12)  # slow, but never stuck
-    batcher: Batcher[int, int] = Batcher(run, name="test", most=5, patience=0.3)
+    run = Run(["double"] * 50, takes=0.5)  # slow, but never stuck: 5 s for all
+    batcher: Batcher[int, int] = Batcher(run, name="test", most=5, patience=1.3)
 
     async def timed(item: int) -> tuple[Any, float]:
         started = time.monotonic()
@@ -120,7 +120,7 @@ async def test_nobody_waits_longer_than_the_patience_however_long_the_queue() ->
             return refusal, time.monotonic() - started
 
     outcomes = await asyncio.gather(*(timed(i) for i in range(50)))
-    assert max(took for _, took in outcomes) < 0.4
+    assert max(took for _, took in outcomes) < 3
     assert [o for o, _ in outcomes[:10]] == [2 * i for i in range(10)]
     assert isinstance(outcomes[-1][0], Unavailable)
     await batcher.idle()
@@ -129,21 +129,23 @@ async def test_nobody_waits_longer_than_the_patience_however_long_the_queue() ->
 
 async def test_a_stuck_batch_is_cancelled_and_the_next_one_served() -> None:
     seen: list[Sequence[int]] = []
+    cleared = False
 
     async def run(items: Sequence[int]) -> Sequence[int]:
+        nonlocal cleared
         seen.append(list(items))
         if items == [0]:
             try:
                 await asyncio.sleep(60)
             finally:
                 await asyncio.sleep(0.05)  # as a rollback takes its time
+                cleared = True
         return items
 
-    batcher: Batcher[int, int] = Batcher(run, name="test", patience=0.1)
-    started = time.monotonic()
+    batcher: Batcher[int, int] = Batcher(run, name="test", patience=0.5)
     with pytest.raises(Unavailable):
         await batcher.submit(0)
-    assert time.monotonic() - started < 0.14, "the caller does not wait for the clearing up"
+    assert not cleared, "the caller does not wait for the clearing up"
     assert await batcher.submit(1) == 1
     assert seen == [[0], [1]]
 

@@ -203,12 +203,12 @@ class Viewer:
         """The kinds of the messages so far."""
         return [m.kind for m in self.messages]
 
-    async def until(self, seq: int, within: float = 5.0) -> None:
+    async def until(self, seq: int, within: float = 60.0) -> None:
         """Waits for a message that stands for `seq`."""
         await eventually(lambda: self.last >= seq, within)
 
 
-async def eventually(true: Callable[[], bool], within: float = 5.0) -> None:
+async def eventually(true: Callable[[], bool], within: float = 60.0) -> None:
     """Waits until something is so. Raises TimeoutError."""
     async with asyncio.timeout(within):
         while not true():  # noqa: ASYNC110
