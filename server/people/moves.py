@@ -22,15 +22,17 @@ class SelfSeat(msgspec.Struct, frozen=True):
 
 
 class SelfMover(msgspec.Struct, frozen=True):
-    """The owner, or one of her family, in a movement: where she stands, by which vehicle or at
-    which point. `stage` in_question: reports of her contradict each other. `late`: the report came
-    after the movement had ended. `seats`: leg by leg."""
+    """The owner, or one of her family, in a movement: where she stands, by which vehicle (`leg`:
+    its leg) or at which point. `stage` in_question: reports of her contradict each other. `late`:
+    the report came after the movement had ended. `seats`: leg by leg."""
 
     ref: str
     name: str
     stage: str
     vehicle_no: int | None
     vehicle: str | None
+    leg: UUID | None
+    point_id: UUID | None
     point: str | None
     since: datetime | None
     late: bool

@@ -331,7 +331,8 @@ ORDER BY m.created_at DESC, m.movement_id LIMIT 100
 -- name: own_movers
 -- Where some people stand in movements, the first of them first.
 SELECT p.movement_id, p.person_id, r.ref, r.name, p.stage, v.number AS vehicle_no,
-       v.label AS vehicle, o.name AS point, p.since, coalesce(s.late, false) AS late
+       v.label AS vehicle, v.leg_id, p.point_id, o.name AS point, p.since,
+       coalesce(s.late, false) AS late
 FROM movement_person p
 JOIN person r ON r.operation_id = p.operation_id AND r.person_id = p.person_id
 LEFT JOIN movement_vehicle v ON v.operation_id = p.operation_id

@@ -10,7 +10,7 @@ import { checkins } from '../transport/sending.ts';
 import type { Entry, Store } from '../transport/store.ts';
 import { Help, wakeInBackground } from './help.svelte.ts';
 import { cleanNote } from './text.ts';
-import type { Moves } from './movement.svelte.ts';
+import type { Moves } from './movement/moves.svelte.ts';
 import { Ward } from './ward.svelte.ts';
 import type { Watches } from './watches.svelte.ts';
 
@@ -103,9 +103,10 @@ export class Phone {
     this.watches = new Watches(this.help.lanes, this.api, told, () => void this.poll());
     this.followSoon = repeater(() => followOn(this.help, this.api, () => this.followSoon()));
     // nothing of a call for help waits for this
-    void Moves.open(this.api, told, () => void this.poll()).then((moves) => {
+    const me = this.device?.person.ref ?? null;
+    void Moves.open(this.api, me, told, () => void this.poll()).then((moves) => {
       this.moves = moves;
-      if (this.device) moves.sendSoon(this.device.person.ref);
+      if (me) moves.sendSoon(me);
     });
     this.skew = (await this.help.lanes.get('skew')) ?? 0;
     this.numbers = (await this.help.lanes.get('numbers')) ?? this.device?.sms.numbers ?? [];
@@ -183,6 +184,7 @@ export class Phone {
     await this.store.forget('device', 'self');
     await this.help.forget();
     await this.ward.forget();
+    await this.moves?.forget();
     [this.device, this.self, this.heardAt, this.link] = [null, null, null, 'none'];
     this.changed();
     return true;

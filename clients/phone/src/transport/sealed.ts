@@ -41,7 +41,9 @@ export class SealedStore {
 
   async get<T>(row: string): Promise<T | null> {
     if (this.loose.has(row)) return this.loose.get(row) as T;
-    const found = await this.attempt(async (db) => this.opened<T>(db, row, await db.get('rows', row)));
+    const found = await this.attempt(async (db) =>
+      this.opened<T>(db, row, await db.get('rows', row)),
+    );
     return found ?? null;
   }
 
@@ -50,10 +52,7 @@ export class SealedStore {
     const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`);
     const found = await this.attempt(async (db) => {
       const tx = db.transaction('rows');
-      const [names, rows] = await Promise.all([
-        tx.store.getAllKeys(range),
-        tx.store.getAll(range),
-      ]);
+      const [names, rows] = await Promise.all([tx.store.getAllKeys(range), tx.store.getAll(range)]);
       return Promise.all(rows.map((row, n) => this.opened<T>(db, names[n]!, row)));
     });
     const kept = (found ?? []).filter((value) => value !== null);

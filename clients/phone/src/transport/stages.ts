@@ -11,26 +11,10 @@ import { Store, type Entry } from './store.ts';
 export type StageDraft = Written<StageReport>;
 export type StageEntry = Entry<StageReport>;
 
-/** A code that this phone can show without a network. */
-export interface OwnCode {
-  ref: string;
-  name: string;
-  counter: number;
-  /** null: it was revoked */
-  code: string | null;
-  revoked_at: string | null;
-}
-
-/** What this phone keeps for movements beside its reports. */
-export interface MoveFacts {
-  /** of its owner and her family, and whose phone it was then */
-  codes: { author: string; items: OwnCode[]; heardAt: number };
-}
-
-export type StageStore = Store<MoveFacts, StageReport>;
+export type StageStore = Store<Record<never, never>, StageReport>;
 
 export function openStages(): Promise<StageStore> {
-  return Store.open<MoveFacts, StageReport>('muster-moves');
+  return Store.open<Record<never, never>, StageReport>('muster-moves');
 }
 
 export function stageReports(api: Api): Line<StageReport, StageResult> {

@@ -52,6 +52,7 @@ export type Self = With<
     pin_set?: boolean;
     nearby_help?: NearbyHelp[];
     checks?: SelfCheck[];
+    movements?: SelfMovement[];
   }
 >;
 export type NewWatch = Schemas['WatchIn'];
@@ -61,8 +62,6 @@ export type Fixes = Schemas['PositionsIn'];
 export type Checkin = Schemas['CheckinIn'];
 export type Place = Schemas['Location'];
 export type CheckinResult = Schemas['ItemResult'];
-export type StageReport = Schemas['StageIn'];
-export type StageResult = Schemas['StageResult'];
 export type Device = Schemas['DeviceOut'];
 export type WebPush = Schemas['WebPush'];
 export type PublicConfig = Schemas['ClientConfig'];
@@ -73,7 +72,18 @@ export type SelfCheck = Schemas['SelfCheck'];
 export type CheckList = Schemas['Bundle'];
 export type Listed = Schemas['Listed'];
 export type CodeKey = Schemas['BundleKey'];
+
+// --- movements on the phone ---
+
 export type StageReport = Schemas['StageIn'];
+export type SelfMover = With<Schemas['SelfMover'], { stage: Stage }>;
+export type SelfLeg = Schemas['SelfLeg'];
+export type SelfMovement = With<
+  Schemas['SelfMovement'],
+  { people?: SelfMover[]; legs?: SelfLeg[]; stage: Stage | null }
+>;
+export type PersonCode = Schemas['CodeOut'];
+export type StageResult = Schemas['StageResult'];
 
 // --- a warden's phone ---
 
@@ -214,8 +224,6 @@ export type StageCell = Schemas['StageCell'];
 export type StageCounts = Schemas['StageCounts'];
 export type StageGroup = Schemas['StageGroup'];
 export type StageSide = Schemas['StageSide'];
-export type StageReport = Schemas['StageIn'];
-export type StageResult = Schemas['StageResult'];
 export type Movement = Schemas['MovementOut'];
 export type MovementState = Movement['state'];
 export type MovementBoard = Schemas['Board'];
