@@ -21,6 +21,7 @@ const FILES = [
   'panicdesk',
   'watchdesk',
   'movement',
+  'moveplan',
 ];
 const PLURALS: Record<string, string[]> = {
   en: ['one'],

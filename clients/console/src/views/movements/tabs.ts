@@ -1,5 +1,6 @@
 import type { Component } from 'svelte';
 import type { Api } from '@muster/shared/api/client.ts';
+import type { Area } from '@muster/shared/api/types.ts';
 import { m } from '@muster/shared/i18n/messages.ts';
 import type { LiveMovement } from '../../state/movement.ts';
 import type { MovementDesk } from '../../state/movementdesk.svelte.ts';
@@ -7,6 +8,8 @@ import type { OneMovement } from '../../state/movementone.svelte.ts';
 import type { MovementTab } from '../../state/movementroute.ts';
 import type { ServerTime } from '../../state/servertime.svelte.ts';
 import type { Watches } from '../../state/watches.ts';
+import PlanTab from '../moveplan/PlanTab.svelte';
+import VehiclesTab from '../moveplan/VehiclesTab.svelte';
 import BoardTab from './BoardTab.svelte';
 
 /** What every tab of a movement is given. */
@@ -25,6 +28,7 @@ export interface TabProps {
   stale: boolean;
   /** watches in sight that run, for vehicles that have one */
   watches: Watches;
+  areas: Area[];
   areaName: (code: string) => string;
   filters: Readonly<Record<string, string>>;
   onroute: (tab: MovementTab, filters?: Record<string, string>) => void;
@@ -39,4 +43,8 @@ interface TabLink {
 }
 
 /** In their order. A tab is one line here. */
-export const TABS: TabLink[] = [{ tab: 'board', word: m.move_tab_board, view: BoardTab }];
+export const TABS: TabLink[] = [
+  { tab: 'board', word: m.move_tab_board, view: BoardTab },
+  { tab: 'vehicles', word: m.mp_vehicles, view: VehiclesTab },
+  { tab: 'plan', word: m.mp_plan, view: PlanTab },
+];
