@@ -45,7 +45,7 @@ async def run_worker(settings: Settings, dsn: str) -> bool:
     handlers = {
         **server.alerts.jobs.handlers(database, served(settings)),
         **satellites.handlers(database, vault),
-        **server.relocation.jobs.handlers(database),
+        **server.relocation.jobs.handlers(database, served(settings)),
     }
     texts = Understanding(database, vault, numbers(routes))
     meter = Meter()

@@ -1,23 +1,32 @@
 """The jobs of this room; each may run twice, for a lease can expire."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from server.db import Database
 from server.jobs import Handler, Job
 from server.relocation.movements import freezing
+from server.relocation.plan import overdue
 
 
 class MovementJobs:
-    """Handlers over one database."""
+    """Handlers over one database. `served`: what text routes and the duty desk take."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, served: Collection[str]) -> None:
         self._db = database
+        self._served = served
 
     async def list_people(self, job: Job) -> None:
         """Lists the people of a new movement."""
         await freezing.freeze(self._db, job.operation_id, UUID(job.payload["movement_id"]))
 
+    async def overdue(self, job: Job) -> None:
+        """Tells of a vehicle that is not there in time."""
+        ids = (UUID(job.payload["movement_id"]), UUID(job.payload["vehicle_id"]))
+        await overdue.look(self._db, job.operation_id, *ids, self._served)
 
-def handlers(database: Database) -> dict[str, Handler]:
+
+def handlers(database: Database, served: Collection[str] = ()) -> dict[str, Handler]:
     """The kinds of job this room runs."""
-    return {"movement.list": MovementJobs(database).list_people}
+    made = MovementJobs(database, served)
+    return {"movement.list": made.list_people, overdue.KIND: made.overdue}

@@ -15,7 +15,7 @@ from server.relocation.manifests import sealing
 from server.relocation.movements import store as movements
 from server.relocation.movements.actions import led
 from server.relocation.movements.store import SQL as MOVEMENTS
-from server.relocation.plan import store
+from server.relocation.plan import overdue, store
 from server.relocation.plan.messages import FunctionIn, LegIn, PointIn, VehicleIn
 from server.relocation.plan.store import SQL
 from server.relocation.store import SQL as REPORTS
@@ -75,6 +75,9 @@ async def put_leg(
         )
         if row is None:
             raise Clash("Reports are read by its ends. Make another leg.", code="plan_fixed")
+        if row["moved"]:
+            await con.execute(SQL.forget_overdue, movement_id, leg_id)
+            await overdue.retime(con, who.operation_id, movement_id, None, leg_id)
         await _tell(con, who, movement_id, "leg", leg_id, row, wish.state)
         return bool(row["made"])
 
@@ -108,6 +111,7 @@ async def put_vehicle(
         _refuse_order(wish, row)
         if wish.state in ("departed", "arrived"):
             await sealing.at_departure(con, who, movement_id, vehicle_id)
+        await overdue.retime(con, who.operation_id, movement_id, vehicle_id, None)
         moment: datetime = await con.fetchval(MOVEMENTS.clock)
         await capacity.check(con, [(movement_id, vehicle_id)], moment)
         await _tell(con, who, movement_id, "vehicle", vehicle_id, row, wish.state, wish.number)

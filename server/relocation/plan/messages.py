@@ -89,7 +89,9 @@ class VehicleOut(msgspec.Struct, frozen=True):
     """A vehicle. `boarded`: all who did. `arrived`: all who came by it. `missing`: who boarded and
     is not known to have arrived; not boarded - arrived, for some arrive whose boarding nobody
     reported. `seats_left` below 0: over capacity, a conflict. `last_report_s`: how long ago the
-    last report that names it was made."""
+    last report that names it was made. `expected_at`: as long after it left as was planned for its
+    leg, else as planned; null where nobody said. `overdue_at`: when the desk was told that it is
+    under way and not there in time."""
 
     id: UUID
     leg: UUID
@@ -100,6 +102,8 @@ class VehicleOut(msgspec.Struct, frozen=True):
     state: State
     departed_at: datetime | None
     arrived_at: datetime | None
+    expected_at: datetime | None
+    overdue_at: datetime | None
     watch_id: UUID | None
     boarded: int
     arrived: int

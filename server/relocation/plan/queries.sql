@@ -34,7 +34,49 @@ ON CONFLICT (operation_id, movement_id, leg_id) DO UPDATE
 SET kind = excluded.kind, position = excluded.position, departs_at = excluded.departs_at,
     arrives_at = excluded.arrives_at, state = excluded.state
 WHERE l.start_id = excluded.start_id AND l.end_id = excluded.end_id
-RETURNING old.leg_id IS NULL AS made, old.state AS was
+RETURNING old.leg_id IS NULL AS made, old.state AS was,
+          old.departs_at IS DISTINCT FROM l.departs_at
+          OR old.arrives_at IS DISTINCT FROM l.arrives_at AS moved
+
+-- name: forget_overdue
+-- The vehicles of a leg whose times have changed may be overdue again.
+UPDATE movement_vehicle SET overdue_at = NULL
+WHERE operation_id = current_operation() AND movement_id = $1 AND leg_id = $2
+  AND overdue_at IS NOT NULL
+
+-- name: under_way
+-- One vehicle ($2), or those of a leg ($3): when each is expected, null unless it is under way and
+-- nobody was told that it is overdue.
+SELECT v.vehicle_id, CASE WHEN v.state = 'departed' AND v.overdue_at IS NULL
+                          THEN expected_at(v.departed_at, l.departs_at, l.arrives_at) END AS due_at
+FROM movement_vehicle v
+JOIN movement_leg l ON l.operation_id = v.operation_id AND l.movement_id = v.movement_id
+  AND l.leg_id = v.leg_id
+WHERE v.operation_id = current_operation() AND v.movement_id = $1
+  AND ($2::uuid IS NULL OR v.vehicle_id = $2) AND ($3::uuid IS NULL OR v.leg_id = $3)
+ORDER BY v.vehicle_id
+
+-- name: fall_overdue
+-- Marks a vehicle as told of, where it is overdue by more than $3 and its movement goes on; its number.
+UPDATE movement_vehicle v SET overdue_at = clock_timestamp()
+FROM movement_leg l, movement m
+WHERE v.operation_id = current_operation() AND v.movement_id = $1 AND v.vehicle_id = $2
+  AND l.operation_id = v.operation_id AND l.movement_id = v.movement_id AND l.leg_id = v.leg_id
+  AND m.operation_id = v.operation_id AND m.movement_id = v.movement_id
+  AND m.state NOT IN ('closed', 'cancelled')
+  AND v.state = 'departed' AND v.overdue_at IS NULL
+  AND expected_at(v.departed_at, l.departs_at, l.arrives_at) + $3 <= clock_timestamp()
+RETURNING v.number
+
+-- name: tell_desk
+-- A word to the duty desk's own channels, unless the same is still on its way out.
+INSERT INTO delivery (operation_id, delivery_id, channel, endpoint, lane, purpose, line, expires_at)
+SELECT current_operation(), uuidv7(), 'duty', 'desk', 1, 'duty', $1,
+       clock_timestamp() + interval '1 hour'
+WHERE NOT EXISTS (
+  SELECT FROM delivery x
+  WHERE x.operation_id = current_operation() AND x.alert_id IS NULL AND x.channel = 'duty'
+    AND x.live AND x.state = 'queued' AND x.line = $1)
 
 -- name: legs
 -- The legs of a movement in order.
@@ -64,6 +106,8 @@ VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7, $8,
 ON CONFLICT (operation_id, movement_id, vehicle_id) DO UPDATE
 SET label = excluded.label, callsign = excluded.callsign, seats = excluded.seats,
     state = excluded.state, watch_id = excluded.watch_id,
+    overdue_at = CASE WHEN excluded.state = v.state AND coalesce($10, v.departed_at) = v.departed_at
+                      THEN v.overdue_at END,
     departed_at = CASE WHEN excluded.state = 'planned' THEN NULL
                        ELSE coalesce($10, v.departed_at, excluded.departed_at) END,
     arrived_at = CASE WHEN excluded.state = 'arrived'
@@ -75,13 +119,16 @@ RETURNING old.vehicle_id IS NULL AS made, old.state AS was, v.departed_at, v.arr
 -- name: vehicles
 -- The vehicles of a movement with who boarded and arrived; or some of them.
 SELECT v.vehicle_id AS id, v.leg_id AS leg, v.number, v.label, v.callsign, v.seats, v.state, v.departed_at,
-       v.arrived_at, v.watch_id, coalesce(b.count, 0) AS boarded, coalesce(r.count, 0) AS arrived,
+       v.arrived_at, expected_at(v.departed_at, l.departs_at, l.arrives_at) AS expected_at,
+       v.overdue_at, v.watch_id, coalesce(b.count, 0) AS boarded, coalesce(r.count, 0) AS arrived,
        coalesce(o.count, 0) AS missing,
        (SELECT extract(epoch FROM clock_timestamp() - s.event_at)::float8 FROM stage_report s
         WHERE s.operation_id = v.operation_id AND s.movement_id = v.movement_id
           AND s.vehicle_id = v.vehicle_id
         ORDER BY s.event_at DESC LIMIT 1) AS last_report_s
 FROM movement_vehicle v
+JOIN movement_leg l ON l.operation_id = v.operation_id AND l.movement_id = v.movement_id
+  AND l.leg_id = v.leg_id
 LEFT JOIN movement_count b ON b.operation_id = v.operation_id AND b.movement_id = v.movement_id
   AND b.thing_id = v.vehicle_id AND b.what = 'boarded'
 LEFT JOIN movement_count r ON r.operation_id = v.operation_id AND r.movement_id = v.movement_id
