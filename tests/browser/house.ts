@@ -1,23 +1,16 @@
-/** Before all files: the process that makes their stations; it ends with them. */
+/** Before all files of tests: the process that makes their stations; it ends with them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { TestProject } from 'vitest/node';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const PYTHON = join(ROOT, '.venv/bin/python');
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** the socket of tests/support/browser_server.py */
-    house: string;
-  }
-}
-
-export default async function open(project: TestProject): Promise<() => Promise<void>> {
+/** Opens the house, which `Station.start` finds by the environment; how to close it. */
+export default async function open(): Promise<() => Promise<void>> {
   if (!existsSync(PYTHON)) throw new Error('No .venv: run `make setup` first.');
   const folder = mkdtempSync(join(tmpdir(), 'muster-house-'));
   const socket = join(folder, 'socket');
@@ -34,7 +27,7 @@ export default async function open(project: TestProject): Promise<() => Promise<
   });
   const gone = ended.then(() => Promise.reject(new Error('The house of the tests fell.')));
   await Promise.race([ready, gone]);
-  project.provide('house', socket);
+  process.env['HOUSE_SOCKET'] = socket;
   return async () => {
     house.stdin.end();
     await ended;

@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { inject } from 'vitest';
 
 const LONGEST_MS = 180_000;
 
@@ -32,7 +31,7 @@ export class Station {
    * alone may be killed, and has a gateway that brings texts.
    */
   static async start(server: 'shared' | 'own' = 'shared'): Promise<Station> {
-    const station = new Station(connect(inject('house')));
+    const station = new Station(connect(process.env['HOUSE_SOCKET']!));
     station.line.write(`${server}\n`);
     station.hello = JSON.parse(await station.lineThat((line) => line.startsWith('{"url"')));
     station.phones = Object.entries(station.hello.enrol);
