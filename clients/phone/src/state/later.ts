@@ -3,7 +3,7 @@ import type { Api } from '@muster/shared/api/client.ts';
 import * as following from './following.ts';
 import type { Help } from './help.svelte.ts';
 
-export { Moves } from './movement/moves.svelte.ts';
+export { Moves } from './movement.svelte.ts';
 export { Watches } from './watches.svelte.ts';
 
 /** Whether positions are left to send. */

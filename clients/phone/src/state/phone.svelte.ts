@@ -10,7 +10,7 @@ import { checkins } from '../transport/sending.ts';
 import type { Entry, Store } from '../transport/store.ts';
 import { Help, wakeInBackground } from './help.svelte.ts';
 import { cleanNote } from './text.ts';
-import type { Moves } from './movement/moves.svelte.ts';
+import type { Moves } from './movement.svelte.ts';
 import { Ward } from './ward.svelte.ts';
 import type { Watches } from './watches.svelte.ts';
 

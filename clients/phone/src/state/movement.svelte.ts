@@ -1,15 +1,15 @@
 import { read, type Api } from '@muster/shared/api/client.ts';
 import type { PersonCode, StageReport, StageResult } from '@muster/shared/api/types.ts';
-import { Outbox } from '../../transport/outbox.ts';
-import { repeater } from '../../transport/repeat.ts';
-import { SealedStore } from '../../transport/sealed.ts';
+import { Outbox } from '../transport/outbox.ts';
+import { repeater } from '../transport/repeat.ts';
+import { SealedStore } from '../transport/sealed.ts';
 import {
   openStages,
   stageReports,
   type StageDraft,
   type StageEntry,
   type StageStore,
-} from '../../transport/stages.ts';
+} from '../transport/stages.ts';
 
 /** A code that this phone shows without a network. */
 export type OwnCode = Pick<PersonCode, 'person' | 'counter' | 'code' | 'revoked_at'>;
