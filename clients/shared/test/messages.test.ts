@@ -11,6 +11,7 @@ const FILES = [
   'phone',
   'phone-panic',
   'phone-watch',
+  'phone-check',
   'phone-move',
   'console',
   'compose',

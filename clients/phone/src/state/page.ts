@@ -1,5 +1,5 @@
-/** Which page is shown: one's own, or a warden's people. A notification may ask for one. */
-export type Page = 'me' | 'people';
+/** Which page is shown: one's own, a warden's people, or a checker's. A notification may ask for one. */
+export type Page = 'me' | 'people' | 'check';
 
 /** The page a notification opened the app with. */
 export function startPage(): Page {
@@ -17,5 +17,5 @@ export function onPage(show: (page: Page) => void): () => void {
 }
 
 function pageOf(name: string | undefined): Page | null {
-  return name === 'me' || name === 'people' ? name : null;
+  return name === 'me' || name === 'people' || name === 'check' ? name : null;
 }

@@ -9,8 +9,9 @@ import { repeater } from '../transport/repeat.ts';
 import { checkins } from '../transport/sending.ts';
 import type { Entry, Store } from '../transport/store.ts';
 import { Help, wakeInBackground } from './help.svelte.ts';
-import { cleanNote } from './text.ts';
 import type { Moves } from './movement.svelte.ts';
+import { cleanNote } from './text.ts';
+import type { Post } from './checker/post.svelte.ts';
 import { Ward } from './ward.svelte.ts';
 import type { Watches } from './watches.svelte.ts';
 
@@ -44,6 +45,7 @@ export class Phone {
   /** loaded after the first screen */
   watches = $state.raw<Watches | null>(null);
   moves = $state.raw<Moves | null>(null);
+  scans = $state.raw<Post | null>(null);
 
   /** calls for help */
   readonly help: Help;
@@ -98,15 +100,15 @@ export class Phone {
   private async loadMore(): Promise<void> {
     const later = await import('./later.ts').catch(() => null);
     if (!later || this.watches) return;
-    const { Moves, Watches, followOn } = later;
+    const { openLines, Watches, followOn } = later;
     const told = () => this.others?.postMessage('changed');
     this.watches = new Watches(this.help.lanes, this.api, told, () => void this.poll());
     this.followSoon = repeater(() => followOn(this.help, this.api, () => this.followSoon()));
     // nothing of a call for help waits for this
     const me = this.device?.person.ref ?? null;
-    void Moves.open(this.api, me, told, () => void this.poll()).then((moves) => {
-      this.moves = moves;
-      if (me) moves.sendSoon(me);
+    void openLines(this.api, me, told, () => void this.poll()).then((lines) => {
+      [this.moves, this.scans] = lines;
+      if (me) for (const line of lines) line.sendSoon(me);
     });
     this.skew = (await this.help.lanes.get('skew')) ?? 0;
     this.numbers = (await this.help.lanes.get('numbers')) ?? this.device?.sms.numbers ?? [];
@@ -155,6 +157,7 @@ export class Phone {
     if (this.watches) this.watches.sendSoon(this.device.person.ref);
     else if (this.listening) void this.loadMore();
     this.moves?.sendSoon(this.device.person.ref);
+    this.scans?.sendSoon(this.device.person.ref);
     void this.poll();
   }
 
@@ -185,6 +188,7 @@ export class Phone {
     await this.help.forget();
     await this.ward.forget();
     await this.moves?.forget();
+    await this.scans?.forget();
     [this.device, this.self, this.heardAt, this.link] = [null, null, null, 'none'];
     this.changed();
     return true;
@@ -215,10 +219,13 @@ export class Phone {
       this.link = 'linked';
       await this.store.set('self', { self: this.self, heardAt: this.heardAt });
       await (this.self.branch ? this.ward.refresh() : this.ward.forget());
+      await this.scans?.heard(this.help.me, this.self);
     } catch (thrown) {
       const failure = asFailure(thrown);
-      if (failure instanceof Problem && failure.status === 401) this.link = 'unlinked';
-      else this.reachable = failure instanceof Problem;
+      if (failure instanceof Problem && failure.status === 401) {
+        this.link = 'unlinked';
+        await this.scans?.heard(this.help.me, null);
+      } else this.reachable = failure instanceof Problem;
     } finally {
       this.polling = false;
     }
@@ -263,7 +270,9 @@ export class Phone {
 
   private async reload(): Promise<void> {
     this.entries = await this.store.entries();
-    await Promise.all([this.help.reload(), this.watches?.reload(), this.moves?.reload()]);
+    await Promise.all(
+      [this.help, this.watches, this.moves, this.scans].map((one) => one?.reload()),
+    );
     this.durable = this.store.durable && this.help.lanes.durable && (this.moves?.durable ?? true);
     const device = await this.store.get('device');
     if (device?.token === this.device?.token) return;

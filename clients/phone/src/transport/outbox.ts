@@ -35,6 +35,8 @@ export interface Line<B extends Body, R extends Result> {
   kept: (body: B, result: R) => B;
   /** of what was received about the same, only the newest is kept */
   about: (body: B) => string;
+  /** what was never tried to be sent can be taken back, so each try is marked before it is made */
+  marks?: true;
 }
 
 /** Where entries are kept. */
@@ -43,6 +45,7 @@ interface Shelf<B> {
   put(entry: Entry<B>): Promise<void>;
   remove(seq: number): Promise<void>;
   entries(): Promise<Entry<B>[]>;
+  mark(entries: Entry<B>[], tried: true | undefined): Promise<Entry<B>[]>;
 }
 
 export type Written<B> = Omit<B, keyof Body>;
@@ -113,12 +116,17 @@ export class Outbox<B extends Body = Checkin, R extends Result = CheckinResult> 
     for (const entry of foreign) await this.store.put({ ...entry, state: 'refused', problem });
   }
 
-  private async deliver(batch: Entry<B>[]): Promise<Flushed> {
+  private async deliver(written: Entry<B>[]): Promise<Flushed> {
+    const batch = this.line.marks ? await this.store.mark(written, true) : written;
+    if (!batch.length) return 'empty';
     const sent_at = this.now().toISOString();
     const sent = await this.line.send(batch.map((entry) => ({ ...entry.body, sent_at })));
     if (sent.kind === 'failed') {
       const [verdict, detail] = splitFailure(sent.failure, batch.length);
       if (verdict === 'later') this.size = Math.max(LEAST, Math.floor(this.size / 2));
+      // a browser that knows it is cut off has sent nothing
+      if (verdict === 'later' && this.line.marks && navigator.onLine === false)
+        await this.store.mark(batch, undefined);
       if (verdict === 'unlinked' || verdict === 'later') return verdict;
       if (verdict === 'refused') {
         await this.store.put({ ...batch[0]!, state: 'refused', problem: detail });

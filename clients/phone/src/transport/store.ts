@@ -14,7 +14,12 @@ export interface Entry<B = Checkin> {
   /** of a stage: it came after the movement had ended */
   late?: boolean;
   problem?: { code: string; detail: string };
+  /** it was tried to be sent: the server may have it, whatever became of the answer */
+  tried?: true;
 }
+
+/** out: it is sent no more; sent: the server may have it; gone: nothing of it lies here */
+export type TakenBack = 'out' | 'sent' | 'gone';
 
 /** Small facts this phone keeps. */
 export interface Facts {
@@ -125,6 +130,38 @@ export class Store<F extends object = Facts, B = Checkin> {
   async remove(seq: number): Promise<void> {
     this.loose.delete(seq);
     await this.attempt(() => this.db?.delete('outbox', seq));
+  }
+
+  /** Marks what is about to be sent, or was not after all; what was taken back meanwhile is left out. */
+  async mark(entries: Entry<B>[], tried: true | undefined): Promise<Entry<B>[]> {
+    const marked = await this.attempt(async () => {
+      const tx = this.db?.transaction('outbox', 'readwrite', { durability: 'strict' });
+      const found: Entry<B>[] = [];
+      for (const { seq } of entries) {
+        const held = await tx?.store.get(seq);
+        if (!held) continue;
+        found.push({ ...held, tried });
+        if (held.tried !== tried) await tx?.store.put({ ...held, tried });
+      }
+      await tx?.done;
+      return found;
+    });
+    return marked ? [...marked, ...entries.filter(({ seq }) => this.loose.has(seq))] : entries;
+  }
+
+  /** Takes an entry out, if it was never tried to be sent. */
+  async takeBack(wanted: (body: B) => boolean): Promise<TakenBack> {
+    const done = await this.attempt(async () => {
+      const tx = this.db?.transaction('outbox', 'readwrite', { durability: 'strict' });
+      const found = ((await tx?.store.getAll()) ?? []).filter(({ body }) => wanted(body));
+      const sent = found.some(({ state, tried }) => tried || state !== 'saved');
+      if (!sent) for (const { seq } of found) await tx?.store.delete(seq);
+      await tx?.done;
+      return sent ? 'sent' : found.length ? 'out' : 'gone';
+    });
+    // what is in memory alone may have been sent: nothing marks it
+    if ([...this.loose.values()].some(({ body }) => wanted(body))) return 'sent';
+    return done ?? 'sent';
   }
 
   /** All entries in the order they were written. */

@@ -10,6 +10,7 @@ import { phoneApi } from '../transport/api.ts';
 import { Lanes } from '../transport/lanes.ts';
 import { Outbox } from '../transport/outbox.ts';
 import { PanicLane } from '../transport/press.ts';
+import { openScans, scanOutbox } from '../transport/scans.ts';
 import { checkins } from '../transport/sending.ts';
 import { openStages, stageOutbox } from '../transport/stages.ts';
 import { Store } from '../transport/store.ts';
@@ -116,9 +117,13 @@ async function flush(): Promise<void> {
   const api = phoneApi(store);
   const outbox = new Outbox(store, checkins(api), tell);
   const stages = stageOutbox(await openStages(), api, tell);
+  const scans = scanOutbox(await openScans(), api, tell);
   const words = new Words(lanes, speaker(api), tell);
   const author = device.person.ref;
-  const lanesOpen = [goOn(lane, pause), ...[outbox, words, stages].map((one) => one.flush(author))];
+  const lanesOpen = [
+    goOn(lane, pause),
+    ...[outbox, words, stages, scans].map((one) => one.flush(author)),
+  ];
   const outcomes = await Promise.all(lanesOpen);
   told.close();
   // a rejected sync is tried again by the browser

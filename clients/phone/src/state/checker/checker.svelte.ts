@@ -6,7 +6,7 @@ import { phoneApi } from '../../transport/api.ts';
 import { isGone, listRow, readList, scanRow, type KeptList } from '../../transport/checklist.ts';
 import type { SealedStore } from '../../transport/sealed.ts';
 import type { StageEntry } from '../../transport/stages.ts';
-import type { Store } from '../../transport/store.ts';
+import type { Store, TakenBack } from '../../transport/store.ts';
 import { loadKeys, readCode, type Keys } from './codes.ts';
 import { judgeCode, judgePerson, type Judged } from './judge.ts';
 import { indexed, reportOf, standings, type Index, type Scan, type Task } from './scans.ts';
@@ -35,9 +35,6 @@ interface Chosen {
   only: number | null;
   sound: boolean;
 }
-
-/** out: it is sent no more; sent: the server may have it; gone: nothing of it lies here */
-export type TakenBack = 'out' | 'sent' | 'gone';
 
 /** What a code or a tick came to; `scan` null: nothing was counted. */
 export interface Outcome {
@@ -86,10 +83,17 @@ export class Checker {
     const own = chosen?.author === this.author ? chosen : null;
     const at = checks.find(({ id }) => id === own?.movement) ?? checks[0];
     if (own) this.sound = own.sound;
-    if (!at) return;
+    if (!at) return this.finish();
     await this.choose(at.id);
     if (own?.movement !== at.id) return;
     [this.task, this.only] = [own.task, own.only];
+  }
+
+  /** She checks nothing any more: what she scanned before is still seen to. */
+  private async finish(): Promise<void> {
+    const rows = await this.sealed.all<Scan>('scan ');
+    this.scans = rows.filter(({ author }) => author === this.author);
+    await this.settle();
   }
 
   async choose(movement: string): Promise<void> {
@@ -215,6 +219,7 @@ export class Checker {
     if (entry?.state === 'received') {
       const ref = scan.ref ?? entry.body.for ?? null;
       await this.put({ ...scan, undone: undefined, state: 'received', ref, epoch });
+      await this.carrier.discard(entry);
     } else if (entry?.state === 'refused') {
       await this.put({ ...scan, state: 'refused', problem: entry.problem });
     } else if (scan.undone) {

@@ -27,6 +27,8 @@ export function corrections(scan: Scan, index: Index): Task[] {
 
 /** To be at a point: arrived where it is a safe haven. */
 export function atPlace(movement: string, point: string, index: Index): Task {
-  const haven = index.kept.list.points.some(({ id, kind }) => id === point && kind === 'safe_haven');
+  const haven = index.kept.list.points.some(
+    ({ id, kind }) => id === point && kind === 'safe_haven',
+  );
   return { movement, stage: haven ? 'arrived' : 'at_point', vehicle: null, point };
 }

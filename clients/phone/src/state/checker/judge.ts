@@ -51,7 +51,11 @@ export function judgePerson(person: Listed, task: Task, known: Known): Judged {
   const found = { person, before, newer: false };
   if (earlier && isThere(before ?? undefined, task, known.index))
     return { ...found, verdict: 'again', earlier };
-  return { ...found, verdict: seated(person, task, known.index) ? 'good' : 'unlisted', earlier: null };
+  return {
+    ...found,
+    verdict: seated(person, task, known.index) ? 'good' : 'unlisted',
+    earlier: null,
+  };
 }
 
 /** Whether she is to ride there; a point has no seats. */
@@ -61,7 +65,12 @@ export function seated(person: Listed, task: Task, index: Index): boolean {
 }
 
 function last(scans: readonly Scan[], wanted: (scan: Scan) => boolean): Scan | null {
-  return scans.filter((scan) => counts(scan) && wanted(scan)).sort(byEvent).at(-1) ?? null;
+  return (
+    scans
+      .filter((scan) => counts(scan) && wanted(scan))
+      .sort(byEvent)
+      .at(-1) ?? null
+  );
 }
 
 function bare(verdict: Verdict): Judged {

@@ -5,26 +5,29 @@
  */
 import type { Listed } from '@muster/shared/api/types.ts';
 
+// prettier-ignore
 const CYRILLIC: Record<string, string> = {
   а: 'a', б: 'b', в: 'v', г: 'g', ґ: 'g', д: 'd', е: 'e', ё: 'e', є: 'e', ж: 'zh', з: 'z', и: 'i',
   і: 'i', ї: 'i', й: 'i', к: 'k', л: 'l', м: 'm', н: 'n', о: 'o', п: 'p', р: 'r', с: 's', т: 't',
   у: 'u', ф: 'f', х: 'kh', ц: 'ts', ч: 'ch', ш: 'sh', щ: 'sh', ъ: '', ы: 'y', ь: '', э: 'e', ю: 'iu',
   я: 'ia',
-}; // prettier-ignore
+};
+// prettier-ignore
 const ARABIC: Record<string, string> = {
   ا: 'a', ب: 'b', ت: 't', ث: 'th', ج: 'j', ح: 'h', خ: 'kh', د: 'd', ذ: 'dh', ر: 'r', ز: 'z', س: 's',
   ش: 'sh', ص: 's', ض: 'd', ط: 't', ظ: 'z', ع: 'a', غ: 'gh', ف: 'f', ق: 'q', ك: 'k', ل: 'l', م: 'm',
   ن: 'n', ه: 'h', و: 'w', ي: 'y', ى: 'a', ة: 'a', ء: '', پ: 'p', چ: 'ch', ژ: 'zh', گ: 'g', ک: 'k',
   ی: 'y',
-}; // prettier-ignore
+};
 const LETTERS: Record<string, string> = { ...CYRILLIC, ...ARABIC, ß: 'ss', ø: 'o', ł: 'l', æ: 'e' };
 
-/** Small letters without marks; Arabic without its vowels and with one alef. */
+/** Small letters without marks; Arabic without vowels, with one alef, without the article. */
 export function plain(text: string): string {
   return text
     .normalize('NFKD')
     .replace(/[\p{M}\u0640]/gu, '')
     .toLowerCase()
+    .replace(/(^|\s)ال(?=\p{L}{2})/gu, '$1')
     .replace(/[\s\-'’.,]+/gu, ' ')
     .trim();
 }
@@ -38,7 +41,8 @@ export function latin(text: string): string {
 export function sounds(word: string): string {
   const one = word
     .replace(/ph/g, 'f')
-    .replace(/kh|q|ck|c(?!h)|x/g, 'k')
+    .replace(/kh/g, 'h')
+    .replace(/q|ck|c(?!h)|x/g, 'k')
     .replace(/gh/g, 'g')
     .replace(/[ts]ch|zh|sh|ch/g, 's')
     .replace(/th/g, 't')

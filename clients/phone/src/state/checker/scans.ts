@@ -98,7 +98,9 @@ function listed(one: Listed, index: Index): Stand {
 export function standOf(task: Task, index: Index): Stand {
   if (task.stage === 'boarded') return { stage: 'boarded', vehicle: task.vehicle, point: null };
   const point = task.point ?? endsOf(task.vehicle, index)?.to ?? null;
-  const haven = index.kept.list.points.some(({ id, kind }) => id === point && kind === 'safe_haven');
+  const haven = index.kept.list.points.some(
+    ({ id, kind }) => id === point && kind === 'safe_haven',
+  );
   return { stage: haven ? 'arrived' : 'at_point', vehicle: null, point };
 }
 

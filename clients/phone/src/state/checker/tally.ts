@@ -1,7 +1,15 @@
 /** The running count of what is checked, and of a household. Pure. */
 import type { Listed } from '@muster/shared/api/types.ts';
 import { seated } from './judge.ts';
-import { counts, isThere, sameTask, type Index, type Scan, type Stand, type Task } from './scans.ts';
+import {
+  counts,
+  isThere,
+  sameTask,
+  type Index,
+  type Scan,
+  type Stand,
+  type Task,
+} from './scans.ts';
 
 type Stands = ReadonlyMap<string, Stand>;
 

@@ -1,7 +1,13 @@
 import { m } from '@muster/shared/i18n/messages.ts';
 import { clock } from '@muster/shared/time.ts';
 import type { Signal } from '../../state/checker/signal.ts';
-import { endsOf, type Index, type Scan, type Task, type Verdict } from '../../state/checker/scans.ts';
+import {
+  endsOf,
+  type Index,
+  type Scan,
+  type Task,
+  type Verdict,
+} from '../../state/checker/scans.ts';
 
 export function placeName(point: string | null, index: Index): string {
   return index.kept.list.points.find(({ id }) => id === point)?.name ?? '?';
