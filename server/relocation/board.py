@@ -59,6 +59,7 @@ async def board(database: Database, operation_id: int, sight: Sight, movement_id
         by=grouped(rows),
         cells=[cell(r) for r in rows],
         parity=parity(sides),
+        visitors=visitors(sides),
         points=points,
         legs=legs,
         vehicles=vehicles,
@@ -115,6 +116,15 @@ def parity(rows: Iterable[Any]) -> StageParity:
     if local is not None and international is not None:
         gap = round(local.moved - international.moved, 4)
     return StageParity(local, international, gap)
+
+
+def visitors(rows: Iterable[Any]) -> StageSide | None:
+    """Of the same rows: who is counted where she visits."""
+    found: Counter[str] = Counter()
+    for row in rows:
+        if row["visiting"]:
+            found[row["stage"]] += row["people"]
+    return _side(found)
 
 
 def _side(by_stage: Counter[str]) -> StageSide | None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from server import paging
 from server.db import Database
-from server.errors import refuse_field
+from server.errors import NotFound, refuse_field
 from server.people.messages import AreaName, PersonName
 from server.people.rules import storable
 from server.relocation.messages import (
@@ -13,7 +13,9 @@ from server.relocation.messages import (
     HouseholdsQuery,
     MemberWhere,
     Mover,
+    MoverInFull,
     MoversQuery,
+    SaidOut,
 )
 from server.relocation.movements import store as movements
 from server.relocation.movements.store import Sight
@@ -24,15 +26,33 @@ async def people(
     database: Database, operation_id: int, sight: Sight, movement_id: UUID, query: MoversQuery
 ) -> paging.Page[Mover]:
     """One page, by name. Raises NotFound out of sight."""
-    filters = (query.stage, query.area, query.vehicle, query.missing, literal(query.q))
+    if query.counted is not None and query.vehicle is None:
+        raise refuse_field("vehicle", "Name the vehicle whose count it is, by its number.")
     async with database.transaction(operation_id) as con:
         await movements.must_see(con, sight, movement_id)
         rows = await con.fetch(
-            *(SQL.people, movement_id, sight.areas, sight.people, *filters),
+            *(SQL.people, movement_id, sight.areas, sight.people),
+            *(query.stage, query.area, query.vehicle, query.missing, literal(query.q)),
             *(*query.after(str, int), query.limit + 1),
+            *(query.agency, query.category, query.side, query.expected, query.counted),
+            *(query.point, query.unsettled, query.visiting, query.late, None),
         )
     path = f"/v1/movements/{movement_id}/people"
     return paging.page(path, query, rows, lambda r: (r["name"], r["person_id"]), _mover)
+
+
+async def person(
+    database: Database, operation_id: int, sight: Sight, movement_id: UUID, ref: str
+) -> MoverInFull:
+    """One person with her reports. Raises NotFound out of sight, and for who is not in it."""
+    async with database.transaction(operation_id, snapshot=True) as con:
+        await movements.must_see(con, sight, movement_id)
+        seen = (movement_id, sight.areas, sight.people)
+        rows = await con.fetch(SQL.people, *seen, *[None] * 7, 1, *[None] * 9, ref)
+        if not rows:
+            raise NotFound("She is not in this movement, or not in your sight.")
+        reports = await con.fetch(SQL.reports_of, movement_id, rows[0]["person_id"])
+    return MoverInFull(_mover(rows[0]), [SaidOut(*r) for r in reports])
 
 
 def literal(text: str | None) -> str | None:

@@ -16,6 +16,8 @@ from server.relocation.rules import Reported, Stage
 from server.reporting import ReportIn, Result
 
 How = Literal["app", "family", "warden", "checker", "qr", "sms", "radio", "desk", "resolution"]
+Counted = Literal["boarded", "arrived", "missing"]
+Code = Annotated[str, Meta(max_length=200)]
 Gap = Literal["in_question", "not_arrived", "left_behind"]
 Number = Annotated[int, Meta(ge=1, le=9999)]
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -96,8 +98,9 @@ class StageParity(msgspec.Struct, frozen=True):
 
 class Board(msgspec.Struct, frozen=True):
     """The board of a movement. `seq` is the last event it contains; `as_of` the database's time.
-    `elsewhere`: of the population, who was expected elsewhere when it was listed. `late`: reports
-    since it ended. Vehicles and points count everybody, all else who is in the caller's sight."""
+    `elsewhere`: of the population, who was expected elsewhere when it was listed. `visitors`: who
+    is counted in an area that is not her own; null: nobody. `late`: reports since it ended.
+    Vehicles and points count everybody, all else who is in the caller's sight."""
 
     movement: MovementOut
     seq: int
@@ -108,6 +111,7 @@ class Board(msgspec.Struct, frozen=True):
     by: StageGroups
     cells: list[StageCell]
     parity: StageParity
+    visitors: StageSide | None
     points: list[PointOut]
     legs: list[LegOut]
     vehicles: list[VehicleOut]
@@ -118,13 +122,26 @@ class Board(msgspec.Struct, frozen=True):
 
 
 class MoversQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Filters of the people of a movement. `vehicle`: a number. `missing=true`: who is missed
-    between two stages."""
+    """Filters of the people of a movement; all that are given must hold. `vehicle`: the number of
+    the one she is on, or with `counted` whom this count of the vehicle is made of. `point`: where
+    she is. `side`: of the parity comparison. `missing=true`: who is missed between two stages;
+    `unsettled=true`: who has neither arrived nor stays; `visiting=true`: who is counted in an area
+    that is not her own; `late=true`: who stands where she does by a report that came after the
+    end."""
 
     stage: Stage | None = None
-    area: Annotated[str, Meta(max_length=200)] | None = None
+    area: Code | None = None
+    agency: Code | None = None
+    category: Code | None = None
+    side: Literal["local", "international"] | None = None
+    expected: Literal["here", "elsewhere"] | None = None
     vehicle: Number | None = None
+    counted: Counted | None = None
+    point: UUID | None = None
     missing: Literal["true"] | None = None
+    unsettled: Literal["true"] | None = None
+    visiting: Literal["true"] | None = None
+    late: Literal["true"] | None = None
     q: Annotated[str, Meta(max_length=100)] | None = None
 
 
@@ -155,6 +172,30 @@ class Mover(msgspec.Struct, frozen=True):
     position_age_s: float | None
     phone_age_s: float | None
     unresolved: str | None
+
+
+class SaidOut(msgspec.Struct, frozen=True):
+    """A report as it was made, and by whom."""
+
+    id: UUID
+    stage: Reported
+    vehicle_no: int | None
+    point: str | None
+    reason: str | None
+    at: datetime
+    event_at: datetime
+    received_at: datetime
+    late: bool
+    how: How
+    by: str | None
+    point_id: UUID | None
+
+
+class MoverInFull(msgspec.Struct, frozen=True):
+    """A person of a movement, and every report of her by the time it tells of, the newest first."""
+
+    person: Mover
+    reports: list[SaidOut]
 
 
 class HouseholdsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -159,12 +159,15 @@ WHERE operation_id = current_operation() AND movement_id = $1 AND person_id = AN
 GROUP BY area_id, agency_id, category, stage
 
 -- name: sides
--- People by side of the parity comparison, by stage, and by where they were expected.
-SELECT parity, stage, expected, count(*)::int AS people FROM movement_person
-WHERE operation_id = current_operation() AND movement_id = $1
-  AND ($2::int[] IS NULL OR area_id = ANY ($2))
-  AND ($3::int[] IS NULL OR person_id = ANY ($3))
-GROUP BY parity, stage, expected
+-- People by side of the parity comparison, by stage, by where they were expected, and whether they
+-- are counted where they visit.
+SELECT m.parity, m.stage, m.expected, m.area_id <> p.area_id AS visiting, count(*)::int AS people
+FROM movement_person m
+JOIN person p ON p.operation_id = m.operation_id AND p.person_id = m.person_id
+WHERE m.operation_id = current_operation() AND m.movement_id = $1
+  AND ($2::int[] IS NULL OR m.area_id = ANY ($2))
+  AND ($3::int[] IS NULL OR m.person_id = ANY ($3))
+GROUP BY 1, 2, 3, 4
 
 -- name: conflicts_open
 -- Contradictions that wait for a human: of people in sight, and of vehicles.
@@ -210,7 +213,8 @@ ORDER BY p.sponsor_id NULLS FIRST, p.ref
 
 -- name: people
 -- The people of a movement by name, a page at a time, with what is last known of each. `gap`: what
--- she is missed for, between one stage and the next.
+-- she is missed for, between one stage and the next. $16: whom a count of vehicle $6 is made of, by
+-- the rides she is remembered by (rules.Ride).
 WITH left_behind AS MATERIALIZED (
   SELECT l.start_id FROM movement_leg l
   JOIN movement_vehicle v ON v.operation_id = l.operation_id AND v.movement_id = l.movement_id
@@ -234,7 +238,15 @@ found AS (
   WHERE m.operation_id = current_operation() AND m.movement_id = $1
     AND ($2::int[] IS NULL OR m.area_id = ANY ($2))
     AND ($3::int[] IS NULL OR m.person_id = ANY ($3))
-    AND ($4::text IS NULL OR m.stage = $4))
+    AND ($4::text IS NULL OR m.stage = $4)
+    AND ($18::text IS NULL OR m.stage NOT IN ('arrived', 'accommodated', 'staying', 'hibernating'))
+    AND ($14::text IS NULL OR m.parity = $14)
+    AND ($15::text IS NULL OR m.expected = $15)
+    AND ($16::text IS NULL OR m.person_id IN (
+      SELECT s.person_id FROM stage_report s
+      JOIN movement_vehicle w ON w.operation_id = s.operation_id
+        AND w.movement_id = s.movement_id AND w.vehicle_id = s.vehicle_id
+      WHERE s.operation_id = current_operation() AND s.movement_id = $1 AND w.number = $6)))
 SELECT f.person_id, p.ref, p.name, f.category, a.code AS area_code, a.name AS area_name,
        g.name AS agency, f.stage, v.number AS vehicle_no, o.name AS point, f.since, r.late, r.how,
        r.reason, actor_name(r.actor) AS reporter, f.added, f.expected, s.ref AS sponsor,
@@ -258,8 +270,34 @@ LEFT JOIN movement_point o ON o.operation_id = f.operation_id
 LEFT JOIN stage_report r ON r.operation_id = f.operation_id AND r.report_id = f.report_id
 LEFT JOIN person s ON s.operation_id = p.operation_id AND s.person_id = p.sponsor_id
 WHERE ($5::text IS NULL OR a.code = $5)
-  AND ($6::int IS NULL OR v.number = $6)
+  AND ($6::int IS NULL OR $16::text IS NOT NULL OR v.number = $6)
+  AND ($16::text IS NULL OR EXISTS (
+    SELECT FROM jsonb_array_elements(f.memory -> 'rides') ride
+    JOIN movement_vehicle w ON w.operation_id = f.operation_id AND w.movement_id = f.movement_id
+      AND w.number = $6 AND w.vehicle_id::text = ride ->> 0
+    WHERE CASE $16 WHEN 'boarded' THEN ride ->> 4 IS NOT NULL
+                   WHEN 'arrived' THEN ride ->> 5 IS NOT NULL
+                   ELSE ride ->> 5 IS NULL END))
+  AND ($12::text IS NULL OR g.name = $12)
+  AND ($13::text IS NULL OR f.category = $13)
+  AND ($17::uuid IS NULL OR f.point_id = $17
+       AND f.stage IN ('at_point', 'arrived', 'accommodated'))
+  AND ($19::text IS NULL OR f.area_id <> p.area_id)
+  AND ($20::text IS NULL OR r.late)
+  AND ($21::text IS NULL OR p.ref = $21)
   AND ($7::text IS NULL OR f.gap IS NOT NULL)
   AND ($8::text IS NULL OR p.name ILIKE '%' || $8 || '%' OR p.ref ILIKE '%' || $8 || '%')
   AND ($9::text IS NULL OR (p.name, p.person_id) > ($9, $10::int))
 ORDER BY p.name, p.person_id LIMIT $11
+
+-- name: reports_of
+-- Every report of one person in a movement by the time it tells of, the newest first.
+SELECT r.report_id, r.stage, v.number AS vehicle_no, o.name AS point, r.reason, r.at, r.event_at,
+       r.received_at, r.late, r.how, actor_name(r.actor) AS reporter, r.point_id
+FROM stage_report r
+LEFT JOIN movement_vehicle v ON v.operation_id = r.operation_id
+  AND v.movement_id = r.movement_id AND v.vehicle_id = r.vehicle_id
+LEFT JOIN movement_point o ON o.operation_id = r.operation_id
+  AND o.movement_id = r.movement_id AND o.point_id = r.point_id
+WHERE r.operation_id = current_operation() AND r.movement_id = $1 AND r.person_id = $2
+ORDER BY r.event_at DESC, r.report_id DESC

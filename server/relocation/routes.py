@@ -13,7 +13,14 @@ from server.relocation.codes import routes as codes
 from server.relocation.conflicts import routes as conflicts
 from server.relocation.manifests import file_routes as files
 from server.relocation.manifests import routes as manifests
-from server.relocation.messages import Board, Household, HouseholdsQuery, Mover, MoversQuery
+from server.relocation.messages import (
+    Board,
+    Household,
+    HouseholdsQuery,
+    Mover,
+    MoverInFull,
+    MoversQuery,
+)
 from server.relocation.movements import actions, report, store
 from server.relocation.movements.messages import (
     Added,
@@ -22,6 +29,7 @@ from server.relocation.movements.messages import (
     MovementIn,
     MovementOut,
     MovementsQuery,
+    Timeline,
 )
 from server.relocation.movements.report import Report
 from server.relocation.movements.store import SQL, Sight
@@ -108,6 +116,16 @@ class Movements:
         seen = (call.me.operation_id, await _sight(call), call.uuid("movement_id"))
         return Reply(200, await listing.households(self._db, *seen, call.query))
 
+    async def one_of_them(self, call: Call) -> Reply:
+        """One of its people, with all that was reported of her."""
+        seen = (call.me.operation_id, await _sight(call), call.uuid("movement_id"))
+        return Reply(200, await listing.person(self._db, *seen, call.path["ref"]))
+
+    async def timeline(self, call: Call) -> Reply:
+        """What was done with it."""
+        seen = (call.me.operation_id, await _sight(call), call.uuid("movement_id"))
+        return Reply(200, await report.timeline(self._db, *seen))
+
     async def report(self, call: Call) -> Reply:
         """What it comes to."""
         seen = (call.me.operation_id, await _sight(call), call.uuid("movement_id"))
@@ -139,6 +157,7 @@ def endpoints(
 
 def _of_movements(room: Movements) -> list[Endpoint]:
     return [
+        *_steering(room),
         Endpoint(
             "POST",
             "/v1/movements",
@@ -159,6 +178,27 @@ def _of_movements(room: Movements) -> list[Endpoint]:
             query=MovementsQuery,
         ),
         Endpoint("GET", ONE, room.board, "The board of a movement", "movement.read", {200: Board}),
+        Endpoint(
+            "GET",
+            f"{ONE}/timeline",
+            room.timeline,
+            "What was done with a movement, in order",
+            "movement.read",
+            {200: Timeline},
+        ),
+        Endpoint(
+            "GET",
+            f"{ONE}/report",
+            room.report,
+            "What a movement comes to: timeline, counts, parity, conflicts, who was not reached",
+            "movement.read",
+            {200: Report},
+        ),
+    ]
+
+
+def _steering(room: Movements) -> list[Endpoint]:
+    return [
         Endpoint(
             "POST",
             f"{ONE}/activate",
@@ -185,14 +225,6 @@ def _of_movements(room: Movements) -> list[Endpoint]:
             body=CloseIn,
             body_limit=8 << 20,
         ),
-        Endpoint(
-            "GET",
-            f"{ONE}/report",
-            room.report,
-            "What a movement comes to: timeline, counts, parity, conflicts, who was not reached",
-            "movement.read",
-            {200: Report},
-        ),
     ]
 
 
@@ -206,6 +238,14 @@ def _of_people(room: Movements) -> list[Endpoint]:
             "movement.read",
             {200: Page[Mover]},
             query=MoversQuery,
+        ),
+        Endpoint(
+            "GET",
+            f"{ONE}/people/{{ref}}",
+            room.one_of_them,
+            "One of its people, with every report of her",
+            "movement.read",
+            {200: MoverInFull},
         ),
         Endpoint(
             "POST",

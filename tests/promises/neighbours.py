@@ -331,6 +331,7 @@ def in_query(land: Land) -> dict[str, tuple[str, str]]:
         "cursor": (land.names["cursor"], "own"),
         "after": ("0", "own"),
         "version": ("1", "own"),
+        "point": (land.names["point"], "empty"),
     }
 
 

@@ -20,7 +20,16 @@ NEUTRAL = {  # fields of bodies that name nobody and nothing on record
     "place", "position", "reach", "reason", "reference", "seats", "stage", "state", "statement",
     "xlsx",
 }  # fmt: skip
-QUERIES = {"stage", "vehicle", "missing"}  # parameters that name nothing
+QUERIES = {
+    "stage",
+    "vehicle",
+    "missing",
+    "side",
+    "counted",
+    "unsettled",
+    "visiting",
+    "late",
+}  # parameters that name nothing
 
 
 def _said(stage: str, ago_s: float = 0, **more: Any) -> dict[str, Any]:
@@ -42,6 +51,7 @@ async def begin(land: "Land", database: db.Database) -> None:
     while await runner.turn():
         pass
     one = f"/v1/movements/{names['movement']}"
+    await call("admin", "POST", f"{one}/people", {"people": [names["stranger"]]})
     for name, kind in (("point", "concentration"), ("haven", "safe_haven")):
         place = {"kind": kind, "name": f"{mark}{name}"}
         await call("admin", "PUT", f"{one}/points/{names[name]}", place)

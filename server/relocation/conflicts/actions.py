@@ -17,8 +17,9 @@ from server.relocation.conflicts.messages import (
     ConflictOut,
     ConflictsQuery,
     ResolveIn,
-    SaidOut,
+    Stands,
 )
+from server.relocation.messages import SaidOut
 from server.relocation.movements import store as movements
 from server.relocation.movements.actions import digest
 from server.relocation.movements.store import Sight
@@ -75,6 +76,7 @@ def _shown(row: Any, said: Mapping[UUID, SaidOut]) -> ConflictOut:
         kind=row["kind"],
         state=row["state"],
         person=None if row["ref"] is None else PersonName(row["ref"], row["name"]),
+        stands=_stands(row),
         vehicle_no=row["vehicle_no"],
         first=said.get(row["first_id"]),
         second=said.get(row["second_id"]),
@@ -85,6 +87,12 @@ def _shown(row: Any, said: Mapping[UUID, SaidOut]) -> ConflictOut:
         resolved_at=row["resolved_at"],
         resolved_by=row["resolver"],
     )
+
+
+def _stands(row: Any) -> Stands | None:
+    if row["ref"] is None:
+        return None
+    return Stands(row["stage"], row["on_vehicle"], row["at_point"])
 
 
 @retried
@@ -117,6 +125,7 @@ async def resolve(
         reports = [_report(who, row, held[key], body, received_at)] if held else []
         record = (body.id, body.reason, who.actor, body_sha256)
         await con.execute(SQL.resolve, movement_id, conflict_id, *record)
+        await movements.add_fact(con, movement_id, "conflict_resolved", who.actor, kind=row["kind"])
         await people.audit(con, who.actor, "movement.resolve", str(conflict_id))
         if not reports:
             await stream.append(con, [draft(movement_id, things=[row["vehicle_id"]])])

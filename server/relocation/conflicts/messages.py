@@ -10,8 +10,8 @@ from msgspec import Meta
 from server.clock import Moment
 from server.paging import PageQuery
 from server.people.messages import PersonName
-from server.relocation.messages import How, Number
-from server.relocation.rules import Reported
+from server.relocation.messages import Number, SaidOut
+from server.relocation.rules import Reported, Stage
 
 Kind = Literal[
     "two_vehicles",
@@ -29,31 +29,25 @@ class ConflictsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields
     state: State | None = None
 
 
-class SaidOut(msgspec.Struct, frozen=True):
-    """A report as it was made, and by whom."""
+class Stands(msgspec.Struct, frozen=True):
+    """Where somebody stands now."""
 
-    id: UUID
-    stage: Reported
+    stage: Stage
     vehicle_no: int | None
     point: str | None
-    reason: str | None
-    at: datetime
-    event_at: datetime
-    received_at: datetime
-    late: bool
-    how: How
-    by: str | None
 
 
 class ConflictOut(msgspec.Struct, frozen=True):
     """What contradicts what. `first` and `second` by the time they tell of; first null where one
     report alone cannot be. Of over_capacity there is neither person nor report: `vehicle_no` has
-    more people on board than seats. explained: a report that came later makes it vanish."""
+    more people on board than seats. `stands`: where the person stands now. explained: a report that
+    came later makes it vanish."""
 
     id: UUID
     kind: Kind
     state: State
     person: PersonName | None
+    stands: Stands | None
     vehicle_no: int | None
     first: SaidOut | None
     second: SaidOut | None

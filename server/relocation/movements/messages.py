@@ -35,7 +35,8 @@ class MovementIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MovementOut(msgspec.Struct, frozen=True):
-    """A movement on record. `population` 0 while it is being prepared."""
+    """A movement on record. `population` 0 while it is being prepared. In the caller's sight:
+    `unsettled`, who has neither arrived nor stays; `conflicts`, that wait for a human."""
 
     id: UUID
     kind: Kind
@@ -52,6 +53,8 @@ class MovementOut(msgspec.Struct, frozen=True):
     activated_at: datetime | None
     ended_at: datetime | None
     ended_by: str | None
+    unsettled: int
+    conflicts: int
 
 
 class MovementsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +96,12 @@ class Fact(msgspec.Struct, frozen=True):
     what: str
     by: str | None
     detail: dict[str, Any]
+
+
+class Timeline(msgspec.Struct, frozen=True):
+    """What was done with a movement, in order."""
+
+    items: list[Fact]
 
 
 class LeftOpen(msgspec.Struct, frozen=True):

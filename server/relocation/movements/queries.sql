@@ -60,7 +60,25 @@ SELECT m.movement_id, m.kind, m.reach, m.title, m.authority, m.reference, m.exer
              WHERE o.operation_id = m.operation_id AND o.movement_id = m.movement_id
              ORDER BY a.code) AS origins,
        (SELECT coalesce(sum(c.count), 0)::int FROM movement_cell c
-        WHERE c.operation_id = m.operation_id AND c.movement_id = m.movement_id) AS population
+        WHERE c.operation_id = m.operation_id AND c.movement_id = m.movement_id) AS population,
+       CASE WHEN $2::int[] IS NULL THEN
+         (SELECT coalesce(sum(c.count), 0)::int FROM movement_cell c
+          WHERE c.operation_id = m.operation_id AND c.movement_id = m.movement_id
+            AND c.stage NOT IN ('arrived', 'accommodated', 'staying', 'hibernating')
+            AND ($1::int[] IS NULL OR c.area_id = ANY ($1)))
+       ELSE
+         (SELECT count(*)::int FROM movement_person p
+          WHERE p.operation_id = m.operation_id AND p.movement_id = m.movement_id
+            AND p.stage NOT IN ('arrived', 'accommodated', 'staying', 'hibernating')
+            AND p.person_id = ANY ($2))
+       END AS unsettled,
+       (SELECT count(*)::int FROM movement_conflict c
+        WHERE c.operation_id = m.operation_id AND c.movement_id = m.movement_id AND c.state = 'open'
+          AND (c.person_id IS NULL AND $2::int[] IS NULL OR EXISTS (
+            SELECT FROM movement_person p WHERE p.operation_id = c.operation_id
+              AND p.movement_id = c.movement_id AND p.person_id = c.person_id
+              AND ($1::int[] IS NULL OR p.area_id = ANY ($1))
+              AND ($2::int[] IS NULL OR p.person_id = ANY ($2))))) AS conflicts
 FROM movement m
 WHERE m.operation_id = current_operation()
   AND ($8::uuid IS NULL OR m.movement_id = $8)

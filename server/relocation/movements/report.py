@@ -10,7 +10,8 @@ from server.db import Database
 from server.people.messages import PersonName
 from server.relocation import board
 from server.relocation.messages import Board
-from server.relocation.movements.messages import Fact, LeftOpen
+from server.relocation.movements import store
+from server.relocation.movements.messages import Fact, LeftOpen, Timeline
 from server.relocation.movements.store import SQL, Sight
 
 WHY = {
@@ -66,6 +67,13 @@ async def report(
         statement=statement,
         signed_by=found.movement.ended_by if statement else None,
     )
+
+
+async def timeline(db: Database, operation_id: int, sight: Sight, movement_id: UUID) -> Timeline:
+    """The timeline alone. Raises NotFound out of sight."""
+    async with db.transaction(operation_id) as con:
+        await store.must_see(con, sight, movement_id)
+        return Timeline([_fact(r) for r in await con.fetch(SQL.facts, movement_id)])
 
 
 def _fact(row: Any) -> Fact:

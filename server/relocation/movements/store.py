@@ -66,6 +66,8 @@ def shown(row: Any) -> MovementOut:
         activated_at=row["activated_at"],
         ended_at=row["ended_at"],
         ended_by=row["ender"],
+        unsettled=row["unsettled"],
+        conflicts=row["conflicts"],
     )
 
 

@@ -121,6 +121,11 @@ export function unsettled(counts: StageCounts): number {
   return STAGES.reduce((sum, s) => (SETTLED.includes(s) ? sum : sum + counts[s]), 0);
 }
 
+/** Who has boarded or is further: what the sides of parity are compared by. */
+export function moved(counts: StageCounts): number {
+  return counts.boarded + counts.arrived + counts.accommodated;
+}
+
 /** The counts by one of the three groupings, in the snapshot's order, newcomers last. */
 export function stageGroups(live: LiveMovement, by: Grouping): StageGroup[] {
   const sums = new Map<string, StageCounts>();

@@ -1,6 +1,7 @@
 import type { Api } from '@muster/shared/api/client.ts';
 import type { Movement, MovementEvent } from '@muster/shared/api/types.ts';
 import { listMovements } from '../transport/movements.ts';
+import { unsettled } from './movement.ts';
 import { Listening } from './listening.svelte.ts';
 import { OneMovement } from './movementone.svelte.ts';
 import type { ServerTime } from './servertime.svelte.ts';
@@ -25,6 +26,11 @@ export class MovementDesk {
     );
   }
 
+  /** Contradictions that wait for a human, in all that have not ended. */
+  get conflicts(): number {
+    return this.going.reduce((sum, { conflicts }) => sum + conflicts, 0);
+  }
+
   /** Those that have not ended. */
   get going(): Movement[] {
     return this.movements.filter(isGoing);
@@ -45,8 +51,14 @@ export class MovementDesk {
 
   /** @param id the last stream number the event stands for */
   take(event: MovementEvent, id: number): void {
+    const known = this.movements.some((one) => one.id === event.movement_id);
     this.list.hear(event.movement_id);
-    this.list.loadSoon();
+    if (event.plan || !known) this.list.loadSoon();
+    const { conflicts } = event;
+    const counts = { conflicts, unsettled: unsettled(event.counts) };
+    this.movements = this.movements.map((one) =>
+      one.id === event.movement_id ? { ...one, ...counts } : one,
+    );
     for (const one of this.opened) if (one.id === event.movement_id) one.take(event, id);
   }
 

@@ -238,6 +238,9 @@ export type ConflictReport = Schemas['SaidOut'];
 export type Decision = Schemas['ResolveIn'];
 export type CloseOut = Schemas['CloseIn'];
 export type MovementReport = Schemas['Report'];
+export type MovementFact = Schemas['Timeline']['items'][number];
+export type MoverInFull = Schemas['MoverInFull'];
+export type Manifest = Schemas['Manifest'];
 
 export interface MovementEvent {
   from: number;

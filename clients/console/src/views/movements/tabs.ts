@@ -11,6 +11,9 @@ import type { Watches } from '../../state/watches.ts';
 import PlanTab from '../moveplan/PlanTab.svelte';
 import VehiclesTab from '../moveplan/VehiclesTab.svelte';
 import BoardTab from './BoardTab.svelte';
+import CloseTab from './CloseTab.svelte';
+import ConflictsTab from './ConflictsTab.svelte';
+import PeopleTab from './PeopleTab.svelte';
 
 /** What every tab of a movement is given. */
 export interface TabProps {
@@ -22,6 +25,8 @@ export interface TabProps {
   zone: string;
   /** admins and operators: may report, decide, steer */
   mayAct: boolean;
+  /** the name of who sits here */
+  me: string;
   /** sees whole areas, not only a branch */
   whole: boolean;
   /** nothing is heard from the server: figures are as of then */
@@ -45,6 +50,14 @@ interface TabLink {
 /** In their order. A tab is one line here. */
 export const TABS: TabLink[] = [
   { tab: 'board', word: m.move_tab_board, view: BoardTab },
+  { tab: 'people', word: m.move_tab_people, view: PeopleTab },
+  {
+    tab: 'conflicts',
+    word: m.move_tab_conflicts,
+    view: ConflictsTab,
+    count: (live) => live.conflicts.value,
+  },
   { tab: 'vehicles', word: m.mp_vehicles, view: VehiclesTab },
   { tab: 'plan', word: m.mp_plan, view: PlanTab },
+  { tab: 'close', word: m.move_tab_close, view: CloseTab },
 ];
