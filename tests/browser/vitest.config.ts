@@ -8,7 +8,7 @@ export default defineConfig({
     include: ['**/*.test.ts'],
     globalSetup: `${import.meta.dirname}/house.ts`,
     setupFiles: `${import.meta.dirname}/after.ts`,
-    fileParallelism: false,
+    maxWorkers: 2,
     // no bound decides a test: what comes late on a busy machine is late, not wrong
     testTimeout: 240_000,
     hookTimeout: 240_000,

@@ -12,11 +12,13 @@ import fcntl
 import os
 import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import IO
+from threading import Thread
+from typing import IO, Any
 from uuid import uuid4
 
+import asyncpg
 import psutil
 
 from server import db
@@ -26,6 +28,7 @@ TEMPLATE = "migrated"
 PREFIX = "muster-test-"
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 << 30
+_FIND = "SELECT FROM pg_database WHERE datname = $1"
 
 
 def new_run() -> tuple[Path, IO[str]]:
@@ -75,16 +78,24 @@ class TestServer:
     def __init__(self, folder: Path) -> None:
         self._lock = folder / "template.lock"
         self._server = EmbeddedPostgres(folder / "shared")
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="databases of tests", daemon=True)
 
     def __enter__(self) -> "TestServer":
         self._server.start()
+        self._thread.start()
+        self._con = self._away(asyncpg.connect(self.dsn("postgres")))
         with self._lock.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not self.sql(f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'"):
+            if not self._away(self._con.fetch(_FIND, TEMPLATE)):
                 self._make_template()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._away(self._con.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
         self._server.stop()
 
     def dsn(self, database: str) -> str:
@@ -102,15 +113,15 @@ class TestServer:
         name = dsn.rpartition("/")[2].partition("?")[0]
         self.sql(f"DROP DATABASE {name} WITH (FORCE)")
 
-    def sql(self, statement: str) -> str:
-        """The answer to one statement outside the databases of the tests, as text."""
-        where = ["-d", self.dsn("postgres"), "-v", "ON_ERROR_STOP=1", "-XAtqc", statement]
-        done = self._server.cluster.run("psql", *where)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+    def sql(self, statement: str) -> None:
+        """Does one statement outside the databases of the tests."""
+        self._away(self._con.execute(statement))
 
     def _make_template(self) -> None:
         self.sql("CREATE DATABASE migrating")
-        with ThreadPoolExecutor(1) as thread:  # away from any event loop of the test
-            thread.submit(asyncio.run, db.migrate(self.dsn("migrating"))).result()
+        self._away(db.migrate(self.dsn("migrating")))
         self.sql(f"ALTER DATABASE migrating RENAME TO {TEMPLATE}")
+
+    def _away(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """The result of work done away from any event loop of a test."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
