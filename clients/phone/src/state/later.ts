@@ -17,9 +17,8 @@ export async function followOn(help: Help, api: Api, again: () => void): Promise
 /** What is on its way to the server about movements: her own reports, and what she scans. */
 export function openLines(
   api: Api,
-  me: string | null,
   told: () => void,
   received: () => void,
 ): Promise<[Moves, Post]> {
-  return Promise.all([Moves.open(api, me, told, received), Post.open(api, told)]);
+  return Promise.all([Moves.open(api, told, received), Post.open(api, told)]);
 }

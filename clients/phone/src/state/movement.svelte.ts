@@ -57,16 +57,8 @@ export class Moves {
     });
   }
 
-  static async open(
-    api: Api,
-    author: string | null,
-    told: () => void,
-    received: () => void,
-  ): Promise<Moves> {
+  static async open(api: Api, told: () => void, received: () => void): Promise<Moves> {
     const moves = new Moves(await openStages(), api, told, received);
-    const codes = await moves.sealed.get<OwnCodes>(ROW);
-    if (codes?.author === author) moves.codes = codes;
-    else if (codes) await moves.forget();
     await moves.reload();
     return moves;
   }
@@ -77,6 +69,7 @@ export class Moves {
   }
 
   sendSoon(author: string): void {
+    if (this.author !== author) void this.openCodes(author);
     this.author = author;
     this.again();
   }
@@ -94,6 +87,14 @@ export class Moves {
 
   async discard(entry: StageEntry): Promise<void> {
     await this.outbox.discard(entry);
+  }
+
+  /** What this phone remembers of its owner's codes; another's are forgotten. */
+  private async openCodes(author: string): Promise<void> {
+    this.codes = null;
+    const kept = await this.sealed.get<OwnCodes>(ROW);
+    if (kept && kept.author !== author) await this.sealed.remove(ROW);
+    else this.codes ??= kept;
   }
 
   /** Asks for the codes of a household, at hand before the network goes; what is there stays. */
@@ -122,7 +123,7 @@ export class Moves {
 
   /** The phone is nobody's any more. */
   async forget(): Promise<void> {
-    this.codes = null;
+    [this.author, this.codes] = ['', null];
     await this.sealed.remove(ROW);
   }
 

@@ -105,10 +105,9 @@ export class Phone {
     this.watches = new Watches(this.help.lanes, this.api, told, () => void this.poll());
     this.followSoon = repeater(() => followOn(this.help, this.api, () => this.followSoon()));
     // nothing of a call for help waits for this
-    const me = this.device?.person.ref ?? null;
-    void openLines(this.api, me, told, () => void this.poll()).then((lines) => {
+    void openLines(this.api, told, () => void this.poll()).then((lines) => {
       [this.moves, this.scans] = lines;
-      if (me) for (const line of lines) line.sendSoon(me);
+      if (this.device) for (const line of lines) line.sendSoon(this.device.person.ref);
     });
     this.skew = (await this.help.lanes.get('skew')) ?? 0;
     this.numbers = (await this.help.lanes.get('numbers')) ?? this.device?.sms.numbers ?? [];
