@@ -11,7 +11,7 @@ let station: Station;
 let moving: Moving;
 
 beforeAll(async () => {
-  [browser, station] = await Promise.all([openBrowser(), Station.start()]);
+  [browser, station] = await Promise.all([openBrowser(), Station.start('own')]);
   moving = await prepare(station, 'To the coast', { exercise: true });
 });
 afterAll(async () => {

@@ -18,18 +18,11 @@ NEUTRAL = {  # fields of bodies that name nobody and nothing on record
     "apply", "arrives_at", "authority", "callsign", "capacity", "counter", "departs_at", "do",
     "how", "label", "mark", "medical", "move", "name", "number", "order", "papers", "expires_on",
     "place", "position", "reach", "reason", "reference", "seats", "stage", "state", "statement",
-    "xlsx",
+    "xlsx", "departed_at", "arrived_at",
 }  # fmt: skip
-QUERIES = {
-    "stage",
-    "vehicle",
-    "missing",
-    "side",
-    "counted",
-    "unsettled",
-    "visiting",
-    "late",
-}  # parameters that name nothing
+QUERIES = {  # parameters that name nothing
+    "stage", "vehicle", "missing", "side", "counted", "unsettled", "visiting", "late", "unsaid",
+}  # fmt: skip
 
 
 def _said(stage: str, ago_s: float = 0, **more: Any) -> dict[str, Any]:

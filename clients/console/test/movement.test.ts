@@ -51,6 +51,8 @@ const bus = (boarded: number, last_report_s: number | null = 60): MovementVehicl
   departed_at: null,
   arrived_at: null,
   watch_id: null,
+  expected_at: null,
+  overdue_at: null,
   boarded,
   arrived: 0,
   missing: boarded,
@@ -146,18 +148,23 @@ test('an address says where somebody is, and what cannot be read leads to the bo
   for (const other of ['', '#login=x', '#/movementsx']) expect(readRoute(other)).toBeNull();
 });
 
-test('a vehicle is overdue by its watch, else by its leg, and never once it has come', () => {
-  const leg = { departs_at: at(-60), arrives_at: at(-10) } as MovementLeg;
-  const gone = { ...bus(3), state: 'departed' as const };
+test('a vehicle is overdue when the desk was told, late before that, and never once it has come', () => {
+  const leg = { departs_at: at(-60), arrives_at: at(-20) } as MovementLeg;
+  const gone = { ...bus(3), state: 'departed' as const, expected_at: at(-10) };
+  const told = { ...gone, overdue_at: at(-1) };
   const watch = { state: 'overdue', due_at: at(-5) };
+  expect(lateness(told, leg, watch, NOON)).toEqual({ what: 'overdue', since: at(-10) });
   expect(lateness(gone, leg, watch, NOON)).toEqual({ what: 'watch', since: at(-5) });
   expect(lateness(gone, leg, undefined, NOON)).toEqual({ what: 'arrival', since: at(-10) });
-  const later = { ...leg, arrives_at: at(10) };
-  expect(lateness(gone, later, { ...watch, state: 'running' }, NOON)).toBeNull();
-  expect(lateness(bus(3), later, undefined, NOON)).toEqual({ what: 'departure', since: at(-60) });
+  const later = { ...gone, expected_at: at(10) };
+  expect(lateness(later, leg, { ...watch, state: 'running' }, NOON)).toBeNull();
+  expect(lateness(bus(3), leg, undefined, NOON)).toEqual({ what: 'departure', since: at(-60) });
   for (const state of ['arrived', 'withdrawn'] as const)
-    expect(lateness({ ...gone, state }, leg, watch, NOON)).toBeNull();
-  expect(lateness(gone, undefined, undefined, NOON)).toBeNull();
+    expect(lateness({ ...told, state }, leg, watch, NOON)).toBeNull();
+  expect(lateness({ ...gone, expected_at: null }, undefined, undefined, NOON)).toBeNull();
+  expect(lateness({ ...bus(3), expected_at: at(-1) }, undefined, undefined, NOON)?.what).toBe(
+    'arrival',
+  );
 });
 
 describe('a conflict is decided by a human', () => {

@@ -2,25 +2,31 @@
 import type { MovementLeg, MovementVehicle } from '@muster/shared/api/types.ts';
 
 export interface Lateness {
-  /** not left, not come, or the watch on it says so */
-  what: 'departure' | 'arrival' | 'watch';
-  /** since when, as planned; of a watch by its deadline */
+  /** overdue: the desk was told so; watch: its watch is; else it has not come, or not left */
+  what: 'overdue' | 'watch' | 'arrival' | 'departure';
+  /** since when it is late */
   since: string;
 }
 
-/** @param watch the watch on its arrival, where it is overdue; now: the server's clock */
+/** @param watch the watch on its arrival, if there is one; now: the server's clock */
 export function lateness(
   vehicle: MovementVehicle,
   leg: MovementLeg | undefined,
   watch: { state: string; due_at: string } | undefined,
   now: number,
 ): Lateness | null {
+  const { state, expected_at, overdue_at } = vehicle;
   const passed = (at: string | null | undefined): at is string =>
     typeof at === 'string' && Date.parse(at) < now;
-  if (vehicle.state !== 'planned' && vehicle.state !== 'departed') return null;
+  if (state !== 'planned' && state !== 'departed') return null;
+  if (overdue_at !== null) return { what: 'overdue', since: expected_at ?? overdue_at };
   if (watch?.state === 'overdue') return { what: 'watch', since: watch.due_at };
-  if (passed(leg?.arrives_at)) return { what: 'arrival', since: leg!.arrives_at! };
-  if (vehicle.state === 'planned' && passed(leg?.departs_at))
+  if (state === 'planned' && passed(leg?.departs_at))
     return { what: 'departure', since: leg!.departs_at! };
-  return null;
+  return passed(expected_at) ? { what: 'arrival', since: expected_at } : null;
+}
+
+/** Whether somebody must look into it now. */
+export function isLoud({ what }: Lateness): boolean {
+  return what === 'overdue' || what === 'watch';
 }

@@ -106,6 +106,7 @@ const FACT_WORDS: Record<string, () => string> = {
   vehicle_departed: m.move_fact_vehicle_departed,
   vehicle_arrived: m.move_fact_vehicle_arrived,
   vehicle_withdrawn: m.move_fact_vehicle_withdrawn,
+  vehicle_overdue: m.move_fact_vehicle_overdue,
   manifest_sealed: m.move_fact_manifest_sealed,
   manifest_amended: m.move_fact_manifest_amended,
   seats_filled: m.move_fact_seats_filled,
