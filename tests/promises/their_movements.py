@@ -20,6 +20,9 @@ NEUTRAL = {  # fields of bodies that name nobody and nothing on record
     "place", "position", "reach", "reason", "reference", "seats", "stage", "state", "statement",
     "xlsx",
 }  # fmt: skip
+_CODES = """
+    SELECT give_movement_codes($1, array_agg(person_id)) FROM movement_person WHERE movement_id = $1
+"""
 QUERIES = {
     "stage",
     "vehicle",
@@ -65,6 +68,7 @@ async def begin(land: "Land", database: db.Database) -> None:
     await call("admin", "PUT", f"{one}/checkers/{mark}P3")
     code = await call("admin", "POST", f"/v1/people/{mark}P2/code", {"do": "issue"})
     names["person_code"] = code["code"]
+    await database.fetch(land.operation_id, _CODES, names["movement"])
     await _reports(land)
 
 
