@@ -23,8 +23,9 @@ class SelfSeat(msgspec.Struct, frozen=True):
 
 class SelfMover(msgspec.Struct, frozen=True):
     """The owner, or one of her family, in a movement: where she stands, by which vehicle (`leg`:
-    its leg) or at which point. `stage` in_question: reports of her contradict each other. `late`:
-    the report came after the movement had ended. `seats`: leg by leg."""
+    its leg) or at which point. `stage` in_question: reports of her contradict each other, and
+    `question` is the kind of that conflict. `late`: the report came after the movement had ended.
+    `seats`: leg by leg."""
 
     ref: str
     name: str
@@ -36,6 +37,7 @@ class SelfMover(msgspec.Struct, frozen=True):
     point: str | None
     since: datetime | None
     late: bool
+    question: str | None
     seats: list[SelfSeat]
 
 

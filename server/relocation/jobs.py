@@ -8,6 +8,7 @@ import msgspec
 from server.db import Database
 from server.jobs import Handler, Job
 from server.relocation import texted
+from server.relocation.merging import actions as merging
 from server.relocation.movements import freezing
 from server.relocation.plan import overdue
 from server.relocation.plan.known import Plan
@@ -35,6 +36,12 @@ class MovementJobs:
         told = msgspec.convert(job.payload, texted.Texted, strict=False)
         await texted.record(self._db, self._plan, job.operation_id, told)
 
+    async def merge(self, job: Job) -> None:
+        """Makes one of two records in every movement that holds the other."""
+        told = job.payload
+        about = (told["other_id"], told["person_id"], told["was"], told["actor"])
+        await merging.follow(self._db, job.operation_id, *about)
+
 
 def handlers(database: Database, served: Collection[str] = ()) -> dict[str, Handler]:
     """The kinds of job this room runs."""
@@ -43,4 +50,5 @@ def handlers(database: Database, served: Collection[str] = ()) -> dict[str, Hand
         "movement.list": made.list_people,
         "movement.texted": made.report_by_text,
         overdue.KIND: made.overdue,
+        "movement.merge": made.merge,
     }

@@ -165,8 +165,9 @@ async def test_a_phone_is_told_what_is_in_question(own: Moving) -> None:
     phone = await own.here.phone(0)
 
     async def shown() -> tuple[str, str | None]:
-        [mine] = (await phone.call("GET", "/v1/self")).json()["movements"]
-        return mine["stage"], mine["question"]
+        [movement] = (await phone.call("GET", "/v1/self")).json()["movements"]
+        [me] = movement["people"]
+        return me["stage"], me["question"]
 
     assert await shown() == ("listed", None)
     await own.say(
