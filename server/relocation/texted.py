@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from server.db import Database
-from server.relocation import rules
+from server.recording import body_hash
 from server.relocation.actions import record_batch
 from server.relocation.plan.known import Plan
 from server.relocation.store import Report
@@ -58,5 +58,5 @@ def _report(told: Texted, one: Teller) -> Report:
         actor=told.actor,
         capacity="self",
         how="sms",
-        body_hash=rules.body_hash(*said, told.reason, told.actor),
+        body_hash=body_hash(*said, told.reason, told.actor),
     )
