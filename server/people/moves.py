@@ -37,8 +37,8 @@ class SelfMover(msgspec.Struct, frozen=True):
     point: str | None
     since: datetime | None
     late: bool
-    question: str | None
     seats: list[SelfSeat]
+    question: str | None = None
 
 
 class SelfPoint(msgspec.Struct, frozen=True):
@@ -101,8 +101,10 @@ async def movements(con: Any, ref: str, persons: Sequence[int]) -> list[SelfMove
         return []
     named = [row["id"] for row in rows]
     people, seats = defaultdict[UUID, list[SelfMover]](list), await _seats(con, named, persons)
-    for movement_id, person_id, *stands in await con.fetch(SQL.own_movers, named, persons):
-        known = [*stands, seats[movement_id, person_id]]
+    for movement_id, person_id, *stands, question in await con.fetch(
+        SQL.own_movers, named, persons
+    ):
+        known = [*stands, seats[movement_id, person_id], question]
         people[movement_id].append(SelfMover(*known))
     legs = await _legs(con, named, persons)
     return [_movement(row, ref, people[row["id"]], legs[row["id"]]) for row in rows]
