@@ -38,6 +38,49 @@ EXTEND = {
     "ru": "ПРОДЛИТЬ",
     "zh": "延长",
 }
+# What is texted of a movement, by stage.
+STAGES = {
+    "boarded": {
+        "en": "BOARD",
+        "fr": "A BORD",
+        "es": "A BORDO",
+        "ar": "صعدت",
+        "ru": "ПОСАДКА",
+        "zh": "上车",
+    },
+    "arrived": {
+        "en": "ARRIVED",
+        "fr": "ARRIVE",
+        "es": "LLEGADO",
+        "ar": "وصلت",
+        "ru": "ПРИБЫЛ",
+        "zh": "到达",
+    },
+    "ready": {
+        "en": "READY",
+        "fr": "PRET",
+        "es": "PREPARADO",
+        "ar": "جاهز",
+        "ru": "ГОТОВ",
+        "zh": "就绪",
+    },
+    "at_point": {
+        "en": "AT",
+        "fr": "POINT",
+        "es": "PUNTO",
+        "ar": "نقطة",
+        "ru": "ПУНКТ",
+        "zh": "集合点",
+    },
+    "staying": {
+        "en": "STAY",
+        "fr": "RESTE",
+        "es": "QUEDO",
+        "ar": "باق",
+        "ru": "ОСТАЮСЬ",
+        "zh": "留下",
+    },
+}
 ASK_WATCH = {
     "en": "Reply {done} {code} or {extend} 60 {code}",
     "fr": "Répondez {done} {code} ou {extend} 60 {code}",
@@ -66,7 +109,9 @@ def words_of(language: str | None) -> dict[str, str]:
     """The words to answer with, for the places of a sentence."""
     own = language_of(language)
     of_watches = {"done": DONE[own], "extend": EXTEND[own]}
-    return {"safe": SAFE[own], "away": AWAY[own], "help": HELP[own], **of_watches}
+    of_movements = {stage: said[own] for stage, said in STAGES.items()}
+    of_alerts = {"safe": SAFE[own], "away": AWAY[own], "help": HELP[own]}
+    return {**of_alerts, **of_watches, **of_movements}
 
 
 def ask(language: str | None, code: str) -> str:

@@ -23,8 +23,9 @@ class SelfSeat(msgspec.Struct, frozen=True):
 
 class SelfMover(msgspec.Struct, frozen=True):
     """The owner, or one of her family, in a movement: where she stands, by which vehicle (`leg`:
-    its leg) or at which point. `stage` in_question: reports of her contradict each other. `late`:
-    the report came after the movement had ended. `seats`: leg by leg."""
+    its leg) or at which point. `stage` in_question: reports of her contradict each other, and
+    `question` is the kind of that conflict. `late`: the report came after the movement had ended.
+    `seats`: leg by leg."""
 
     ref: str
     name: str
@@ -37,6 +38,7 @@ class SelfMover(msgspec.Struct, frozen=True):
     since: datetime | None
     late: bool
     seats: list[SelfSeat]
+    question: str | None = None
 
 
 class SelfPoint(msgspec.Struct, frozen=True):
@@ -99,8 +101,10 @@ async def movements(con: Any, ref: str, persons: Sequence[int]) -> list[SelfMove
         return []
     named = [row["id"] for row in rows]
     people, seats = defaultdict[UUID, list[SelfMover]](list), await _seats(con, named, persons)
-    for movement_id, person_id, *stands in await con.fetch(SQL.own_movers, named, persons):
-        known = [*stands, seats[movement_id, person_id]]
+    for movement_id, person_id, *stands, question in await con.fetch(
+        SQL.own_movers, named, persons
+    ):
+        known = [*stands, seats[movement_id, person_id], question]
         people[movement_id].append(SelfMover(*known))
     legs = await _legs(con, named, persons)
     return [_movement(row, ref, people[row["id"]], legs[row["id"]]) for row in rows]

@@ -329,10 +329,16 @@ WHERE m.operation_id = current_operation() AND m.state IN ('planned', 'active')
 ORDER BY m.created_at DESC, m.movement_id LIMIT 100
 
 -- name: own_movers
--- Where some people stand in movements, the first of them first.
+-- Where some people stand in movements, the first of them first; while reports of one contradict each
+-- other, how.
 SELECT p.movement_id, p.person_id, r.ref, r.name, p.stage, v.number AS vehicle_no,
        v.label AS vehicle, v.leg_id, p.point_id, o.name AS point, p.since,
-       coalesce(s.late, false) AS late
+       coalesce(s.late, false) AS late,
+       CASE WHEN p.stage = 'in_question' THEN (
+         SELECT c.kind FROM movement_conflict c
+         WHERE c.operation_id = p.operation_id AND c.movement_id = p.movement_id
+           AND c.person_id = p.person_id AND c.state = 'open'
+         ORDER BY c.found_at DESC, c.conflict_id LIMIT 1) END AS question
 FROM movement_person p
 JOIN person r ON r.operation_id = p.operation_id AND r.person_id = p.person_id
 LEFT JOIN movement_vehicle v ON v.operation_id = p.operation_id

@@ -10,6 +10,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from server import recording, stream
 from server.clock import corrected
 from server.db import Database, confirm, retried
@@ -108,6 +110,7 @@ async def _people(
     strangers = [row for row in frozen if _who(row) not in people]
     if not strangers:
         return people, list(rows)
+    rows, strangers = await _remaining(con, rows, strangers, people)
     added = {_who(row) for row in strangers if row.report.capacity in MAY_ADD}
     joined = await store.add(con, sorted(added), "reported")
     await store.move_stages(con, Counter(cell for _, cell in joined))
@@ -116,6 +119,28 @@ async def _people(
     for row in unknown:
         refused[row.report.report_id] = NotFound(NO_MOVEMENT, code="movement_unknown")
     return people, [row for row in rows if row.report.report_id not in refused]
+
+
+async def _remaining(
+    con: Any, rows: Sequence[Placed], strangers: Sequence[Placed], people: dict[Who, Person]
+) -> tuple[Sequence[Placed], list[Placed]]:
+    """The reports, those about a merged record as of the person who remains, whose row is held with
+    the others; and those about whom no movement holds."""
+    ids = list({row.report.person_id for row in strangers})
+    into = dict(await con.fetch(store.SQL.remaining, ids))
+    if not into:
+        return rows, list(strangers)
+    lost = {row.report.report_id for row in strangers}
+    rows = [_as_of(row, into) if row.report.report_id in lost else row for row in rows]
+    wanted = {_who(row) for row in rows if row.report.report_id in lost} - people.keys()
+    people |= await store.hold_standings(con, wanted) if wanted else {}
+    return rows, [r for r in rows if r.report.report_id in lost and _who(r) not in people]
+
+
+def _as_of(row: Placed, into: Mapping[int, int]) -> Placed:
+    person_id = into.get(row.report.person_id, row.report.person_id)
+    report = msgspec.structs.replace(row.report, person_id=person_id)
+    return msgspec.structs.replace(row, report=report)
 
 
 def _who(row: Placed) -> Who:

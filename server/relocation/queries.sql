@@ -36,6 +36,12 @@ SELECT movement_id, person_id, area_id, agency_id, category, stage, vehicle_id, 
        report_id, memory
 FROM hold_standings($1::text::uuid[], $2::text::int[])
 
+-- name: remaining
+-- Of some people, who was merged into whom.
+SELECT person_id, merged_into FROM person
+WHERE operation_id = current_operation() AND person_id = ANY ($1::int[])
+  AND merged_into IS NOT NULL
+
 -- name: add_reported
 -- Who was reported by somebody who may add her joins the movement; she is held. Again does nothing.
 INSERT INTO movement_person (operation_id, movement_id, person_id, area_id, agency_id, category,
@@ -72,13 +78,19 @@ LEFT JOIN movement_vehicle v ON v.operation_id = r.operation_id
 WHERE r.operation_id = current_operation() AND r.report_id = ANY ($1::uuid[])
 
 -- name: all_of_theirs
--- Every report of some people in movements, as the fold reads it.
-SELECT r.movement_id, r.person_id, r.report_id, r.event_at, r.stage, r.how = 'resolution' AS decided,
+-- Every report of some people in movements, as the fold reads it; those of whom was merged into them
+-- with theirs.
+SELECT u.movement_id, u.person_id, r.report_id, r.event_at, r.stage, r.how = 'resolution' AS decided,
        r.vehicle_id, v.leg_id, l.start_id, l.end_id, coalesce(e.kind = 'safe_haven', false) AS end_haven,
        r.point_id, coalesce(p.kind = 'safe_haven', false) AS haven
 FROM unnest($1::uuid[], $2::int[]) AS u (movement_id, person_id)
+CROSS JOIN LATERAL (
+  SELECT u.person_id AS says
+  UNION ALL
+  SELECT x.person_id FROM person x
+  WHERE x.operation_id = current_operation() AND x.merged_into = u.person_id) w
 JOIN stage_report r ON r.operation_id = current_operation() AND r.movement_id = u.movement_id
-                   AND r.person_id = u.person_id
+                   AND r.person_id = w.says
 LEFT JOIN movement_vehicle v ON v.operation_id = r.operation_id
   AND v.movement_id = r.movement_id AND v.vehicle_id = r.vehicle_id
 LEFT JOIN movement_leg l ON l.operation_id = v.operation_id
@@ -103,13 +115,26 @@ SELECT * FROM move_stages($1::text::uuid[], $2::text::int[], $3::text::int[], $4
 SELECT * FROM move_counts($1::text::uuid[], $2::text::uuid[], $3::text::text[], $4::text::int[])
 
 -- name: overfull
--- Of some vehicles: seats, and who boarded.
-SELECT v.movement_id, v.vehicle_id, v.seats, coalesce(c.count, 0) AS boarded
+-- Of some vehicles: how many more boarded than there are seats, how often a human decided of that, and
+-- of how many too many.
+SELECT v.movement_id, v.vehicle_id, coalesce(c.count, 0) - v.seats AS excess,
+       d.decisions, greatest(d.excess, 0) AS decided
 FROM movement_vehicle v
 LEFT JOIN movement_count c ON c.operation_id = v.operation_id AND c.movement_id = v.movement_id
   AND c.thing_id = v.vehicle_id AND c.what = 'boarded'
+CROSS JOIN LATERAL (
+  SELECT count(*)::int AS decisions, max(k.excess) AS excess FROM movement_conflict k
+  WHERE k.operation_id = v.operation_id AND k.movement_id = v.movement_id
+    AND k.vehicle_id = v.vehicle_id AND k.kind = 'over_capacity' AND k.state = 'resolved') d
 WHERE v.operation_id = current_operation() AND v.movement_id = ANY ($1::uuid[])
   AND v.vehicle_id = ANY ($2::uuid[])
+
+-- name: forget_excess
+-- Vehicles fit again: what was decided of them is over.
+UPDATE movement_conflict c SET excess = 0
+FROM unnest($1::uuid[], $2::uuid[]) AS u (movement_id, vehicle_id)
+WHERE c.operation_id = current_operation() AND c.movement_id = u.movement_id
+  AND c.vehicle_id = u.vehicle_id AND c.kind = 'over_capacity' AND c.state = 'resolved'
 
 -- name: find_conflicts
 -- Puts contradictions on record. One that was found before stays; one that was explained is open again.

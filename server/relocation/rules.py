@@ -124,9 +124,11 @@ class Conflict(msgspec.Struct, frozen=True):
 Step = tuple[Standing, tuple[Conflict, ...]]
 
 
-def capacity_conflict_id(vehicle_id: UUID) -> UUID:
-    """Of more people on board than seats: one for each vehicle."""
-    return uuid5(_CONFLICTS, f"over_capacity {vehicle_id}")
+def capacity_conflict_id(vehicle_id: UUID, decisions: int = 0) -> UUID:
+    """Of more people on board than seats: one for each vehicle, and for each time a human decided
+    of it and it came again."""
+    again = f" {decisions}" if decisions else ""
+    return uuid5(_CONFLICTS, f"over_capacity {vehicle_id}{again}")
 
 
 def fold(reports: Iterable[Said]) -> Step:

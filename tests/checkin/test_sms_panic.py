@@ -100,3 +100,23 @@ async def test_understood_twice_it_is_pressed_once(database: str) -> None:
         )
         [panic] = await settle(t)
         assert panic["presses"] == 1
+
+
+async def test_a_call_whose_place_has_expired_is_raised_unverified(database: str) -> None:
+    """It could not be understood for 72 hours: without its place its signature is no good."""
+    async with texting(database) as t:
+        alert_id = await t.here.station.open_rollcall()
+        await t.number(0, ANN)
+        app = await t.app(0)
+        for letter, said in (("S", "safe"), ("H", "need_help"), ("P", "panic")):
+            await t.bring(ANN, app.text(letter, place="-1.286412,36.817273"))
+            await t.sql("UPDATE inbound_sms SET body = without_place(body)")
+            await t.understand()
+            rows = await t.sql("SELECT * FROM inbound_sms ORDER BY received_at DESC LIMIT 1")
+            assert rows[0]["state"] == ("refused" if letter == "S" else "unverified")
+            assert rows[0]["said"] == (None if letter == "S" else said)
+        assert await t.status(alert_id, 0) == "need_help"
+        [call] = await t.calls()
+        assert (call["kind"], call["verified"], call["repeated"]) == ("panic", False, 1)
+        [panic] = await settle(t)
+        assert not panic["verified"]

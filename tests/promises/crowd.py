@@ -120,7 +120,9 @@ class Ledger:
 
 
 class Crowd:
-    """Phones that talk to one or several addresses of the same service."""
+    """Phones that talk to one or several addresses of the same service. `path`: of reports."""
+
+    path = "/v1/checkins"
 
     def __init__(
         self, urls: Sequence[str], phones: Sequence[Phone], ledger: Ledger | None = None
@@ -168,7 +170,7 @@ class Crowd:
         """Says it once. True when it is acknowledged; a final refusal is a failure of the test."""
         body = {**said.body, "sent_at": datetime.now(UTC).isoformat(timespec="milliseconds")}
         try:
-            status, answer = await self.call("POST", "/v1/checkins", said.phone.token, body)
+            status, answer = await self.call("POST", self.path, said.phone.token, body)
         except (aiohttp.ClientError, TimeoutError):
             self.ledger.answers["cut"] += 1
             return False

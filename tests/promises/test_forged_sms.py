@@ -22,6 +22,7 @@ from server.checkin.sms.store import SQL
 from server.people.asking import CODE_ALPHABET
 from tests.promises.places import LONG
 from tests.promises.test_kannel import served
+from tests.relocation.moving import Moving
 from tests.support.kannel import quiet_port, running
 from tests.support.texts import SECRET, App, Texting, texting
 
@@ -216,6 +217,56 @@ async def test_without_the_code_guesses_would_end_watches(
     monkeypatch.setitem(SQL.blocks, "codes", any_code)
     async with texting(database, people=PEOPLE) as t:
         assert await moved_by_guesses(t, FEW) > 0
+
+
+def pretended(apps: list[App], known: set[str], each: int) -> list[Said]:
+    """Words about a movement with a guessed code or none, and forged ones of the app's form."""
+    made: list[Said] = []
+    for n in range(each):
+        word = CHANCE.choice(["BOARD 1", "ARRIVED", "READY", "AT Gate", "STAY ill", "上车 1"])
+        guess = "9" + "".join(CHANCE.choices(CODE_ALPHABET, k=3))
+        sender = stranger() if n % 3 == 0 else number(n % PEOPLE)
+        if n % 4 == 1:
+            made.append(Said(sender, forged_signed(apps, CHANCE.choice(["B1", "V", "R"]))))
+        elif n % 4 and guess not in known:
+            made.append(Said(sender, f"{word} {guess}"))
+        else:
+            made.append(Said(sender, word))
+    return made
+
+
+async def stages_of_forged(t: Texting, each: int) -> int:
+    """How many reports of stages forged texts made of 30 people in a movement."""
+    _, apps = await scene(t)
+    m = Moving(t.here, await t.desk())
+    await m.begin(origins=["A1", "A2", "A3", "A4"])
+    await t.sql("SELECT give_movement_codes($1, $2)", m.movement, t.people)
+    known = {r["code"] for r in await t.sql("SELECT code FROM movement_code")}
+    await come_in(t, pretended(apps, known, each))
+    await t.here.work()
+    assert (await m.exact()).total() == PEOPLE
+    return int(await t.value("SELECT count(*)::int FROM stage_report"))
+
+
+async def test_no_forged_text_moves_anybody(database: str) -> None:
+    async with texting(database, people=PEOPLE) as t:
+        assert await stages_of_forged(t, EACH) == 0
+        bare = "SELECT count(*) FROM inbound_sms WHERE state = 'unverified' AND said = 'boarded'"
+        assert await t.value(bare) > 0, "kept and shown"
+
+
+@pytest.mark.skipif(LONG, reason="a control needs no long form")
+@pytest.mark.parametrize("mechanism", ["code", "signature"])
+async def test_without_what_vouches_forged_stages_would_count(
+    database: str, monkeypatch: pytest.MonkeyPatch, mechanism: str
+) -> None:
+    if mechanism == "code":
+        any_code = SQL.codes.replace("k.code = $1", "length($1) > 0")
+        monkeypatch.setitem(SQL.blocks, "codes", any_code)
+    else:
+        monkeypatch.setattr(deciding, "is_genuine", lambda *_: True)
+    async with texting(database, people=PEOPLE) as t:
+        assert await stages_of_forged(t, FEW) > 0
 
 
 async def test_of_copies_in_any_order_one_counts(database: str) -> None:

@@ -49,6 +49,7 @@ AGED = """
                          closed_at = closed_at - $1;
     UPDATE alert SET closed_at = closed_at - $1;
     UPDATE inbound_sms SET received_at = received_at - $1;
+    UPDATE job SET created_at = created_at - $1;
     UPDATE satellite_message SET received_at = received_at - $1
 """
 CALLED = """
@@ -68,6 +69,22 @@ HEARD = """
             'received', NULL, NULL),
            (current_operation(), 'x', 'inreach', '1', 'b', $3, 0, NULL, NULL, NULL,
             'not_understood', NULL, now())
+"""
+# Jobs that fail for ever, as whoever reads texts and satellite messages hands them on.
+HANDED_ON = """
+    INSERT INTO job (operation_id, kind, run_key, payload, due_at) VALUES
+      (current_operation(), 'panic.raise', 'a',
+       jsonb_build_object('place', jsonb_build_array($1::float8, $2::float8)), 'infinity'),
+      (current_operation(), 'panic.satellite', 'a', jsonb_build_object('place',
+       jsonb_build_array($1::float8, $2::float8, 5), 'later', jsonb_build_array(jsonb_build_object(
+         'place', jsonb_build_array($1::float8, $2::float8, NULL)))), 'infinity'),
+      (current_operation(), 'panic.heard', 'a', jsonb_build_object('items', jsonb_build_array(
+         jsonb_build_object('place', jsonb_build_array($1::float8, $2::float8, 5), 'id', 'x'),
+         jsonb_build_object('place', NULL, 'cancel', true))), 'infinity')
+"""
+WAITING = """
+    INSERT INTO inbound_sms (operation_id, route, sender, body, digest, lane, due_at)
+    VALUES (current_operation(), 'kannel', '+255', $1, 'digest', 1, 'infinity')
 """
 RAW = f'{{"point": {{"latitude": {LAT}, "longitude": {LON}}}}}'
 MANY = """
@@ -93,6 +110,8 @@ async def seed(s: Scene) -> tuple[str, str]:
         assert answer.status_code == 201, answer.text
     await s.sql(CALLED, WORDS, LAT, LON)
     await s.sql(HEARD, LAT, LON, RAW)
+    await s.sql(HANDED_ON, LAT, LON)
+    await s.sql(WAITING, WORDS)
     return alert_id, panic
 
 
@@ -124,7 +143,8 @@ async def exact(s: Scene) -> set[str]:
     texts = f"SELECT FROM inbound_sms WHERE body LIKE '%{LAT}%'"
     calls = f"SELECT FROM help_call WHERE body LIKE '%{LAT}%'"
     messages = f"SELECT FROM satellite_message WHERE body LIKE '%{LAT}%' OR body LIKE '%{LON}%'"
-    words = {"texts": texts, "calls": calls, "messages": messages}
+    jobs = f"SELECT FROM job WHERE payload::text LIKE '%{LAT}%'"
+    words = {"texts": texts, "calls": calls, "messages": messages, "jobs": jobs}
     return found | {name for name, sql in words.items() if await s.sql(sql)}
 
 
@@ -141,7 +161,7 @@ async def test_exact_for_72_hours_then_coarse_with_an_accuracy_that_says_so(data
         assert await places(s) == before == {t: {(LAT, LON)} for t in CAME}
         export = (await s.desk.call("GET", f"/v1/panics/{panic}/export")).json()
         await age(s, hours=1, seconds=1)
-        assert len(await exact(s)) == len(CAME) + 3
+        assert len(await exact(s)) == len(CAME) + 4
         await expire(s)
         assert await exact(s) == set()
         assert await places(s) == {t: {COARSE} for t in CAME}
@@ -156,6 +176,38 @@ async def test_exact_for_72_hours_then_coarse_with_an_accuracy_that_says_so(data
         assert {r[0] for r in bodies} == {"M1 AAAAA 7 1A2B3 P ABCDEFGH [place]"}
         said = await s.sql("SELECT body FROM satellite_message WHERE body <> ''")
         assert [r[0] for r in said] == ['{"point": {"latitude": [place], "longitude": [place]}}']
+
+
+async def jobs(s: Scene) -> dict[str, Any]:
+    """The payloads of jobs that cannot be done, by kind."""
+    rows = await s.sql("SELECT kind, payload FROM job WHERE due_at = 'infinity'")
+    return {r["kind"]: json.loads(r["payload"]) for r in rows}
+
+
+async def test_places_of_jobs_that_fail_for_ever_expire_and_the_jobs_wait_on(database: str) -> None:
+    async with scene(database) as s:
+        await seed(s)
+        await age(s, hours=71)
+        before = await jobs(s)
+        await expire(s)
+        assert await jobs(s) == before
+        await age(s, hours=2)
+        await expire(s)
+        await expire(s)
+        here = list(COARSE)
+        cancelled = {"place": None, "cancel": True}
+        assert await jobs(s) == {
+            "panic.raise": {"place": here},
+            "panic.satellite": {"place": [*here, 805], "later": [{"place": [*here, None]}]},
+            "panic.heard": {"items": [{"place": [*here, 805], "id": "x"}, cancelled]},
+        }
+        await age(s, days=30)
+        await expire(s)
+        assert await jobs(s) == {
+            "panic.raise": {"place": None},
+            "panic.satellite": {"place": None, "later": [{"place": None}]},
+            "panic.heard": {"items": [{"place": None, "id": "x"}, cancelled]},
+        }
 
 
 async def test_gone_30_days_after_the_end_and_not_before_one(database: str) -> None:
@@ -219,7 +271,7 @@ async def test_without_a_step_exact_points_stay_and_are_found(
             "coarsen_positions": {"position"}, "coarsen_checkins": {"checkin"},
             "coarsen_trails": {"panic_position"}, "coarsen_calls": {"help_call", "calls"},
             "clear_texts": {"texts"}, "coarsen_messages": {"satellite_message"},
-            "clear_messages": {"messages"},
+            "clear_messages": {"messages"}, "coarsen_jobs": {"jobs"},
         }  # fmt: skip
         for name, found in missed.items():
             monkeypatch.setattr(expiring, "STEPS", [x for x in steps if x not in missed])

@@ -87,7 +87,7 @@ def report(**more: Any) -> dict[str, Any]:
 async def refused(crowd: Crowd, token: str, body: Any) -> None:
     """Posts what cannot be written now: refused as promised, and in time."""
     began = time.monotonic()
-    session, url = aiohttp.ClientSession(), crowd.urls[0] + "/v1/checkins"
+    session, url = aiohttp.ClientSession(), crowd.urls[0] + crowd.path
     headers = {"Authorization": f"Bearer {token}"}
     async with session, session.post(url, json=body, headers=headers) as answer:
         problem = await answer.json(content_type=None)

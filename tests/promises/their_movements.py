@@ -23,6 +23,9 @@ NEUTRAL = {  # fields of bodies that name nobody and nothing on record
 QUERIES = {  # parameters that name nothing
     "stage", "vehicle", "missing", "side", "counted", "unsettled", "visiting", "late", "unsaid",
 }  # fmt: skip
+_CODES = """
+    SELECT give_movement_codes($1, array_agg(person_id)) FROM movement_person WHERE movement_id = $1
+"""
 
 
 def _said(stage: str, ago_s: float = 0, **more: Any) -> dict[str, Any]:
@@ -58,6 +61,7 @@ async def begin(land: "Land", database: db.Database) -> None:
     await call("admin", "PUT", f"{one}/checkers/{mark}P3")
     code = await call("admin", "POST", f"/v1/people/{mark}P2/code", {"do": "issue"})
     names["person_code"] = code["code"]
+    await database.fetch(land.operation_id, _CODES, names["movement"])
     await _reports(land)
 
 

@@ -161,6 +161,57 @@ async def test_more_on_board_than_seats_is_a_conflict_never_a_refusal(own: Movin
     await own.exact()
 
 
+async def test_a_phone_is_told_what_is_in_question(own: Moving) -> None:
+    phone = await own.here.phone(0)
+
+    async def shown() -> tuple[str, str | None]:
+        [movement] = (await phone.call("GET", "/v1/self")).json()["movements"]
+        [me] = movement["people"]
+        return me["stage"], me["question"]
+
+    assert await shown() == ("listed", None)
+    await own.say(
+        own.said("P1", "boarded", 90, vehicle=1), own.said("P1", "boarded", 60, vehicle=2)
+    )
+    assert await shown() == ("in_question", "two_vehicles")
+    await phone.call("POST", "/v1/stage-reports", own.said(None, "arrived", vehicle=2))
+    assert await shown() == ("at_point", None), "her own word settles it"
+    assert (await own.ask("GET", ""))["conflicts"] == 1, "the desk still decides"
+
+
+async def test_an_overload_that_was_decided_and_grows_is_a_new_conflict(own: Moving) -> None:
+    async def open_now() -> list[str]:
+        rows = (await own.ask("GET", "/conflicts", params={"state": "open"}))["items"]
+        return [r["id"] for r in rows]
+
+    async def decide() -> str:
+        [key] = await open_now()
+        body = {"id": str(uuid4()), "reason": "Children on laps."}
+        await own.ask("POST", f"/conflicts/{key}/resolve", body)
+        await own.exact()
+        return key
+
+    await own.vehicle(1, seats=2)
+    refs = ["P1", "P2", "P3", "P5", "P6", "P7"]
+    await own.say(*(own.said(r, "boarded", 600, vehicle=1) for r in refs[:3]))
+    first = await decide()
+    await own.say(own.said(refs[0], "arrived", 500, vehicle=1))
+    assert await open_now() == [], "no more than was decided of"
+    await own.say(own.said(refs[3], "boarded", 400, vehicle=1))
+    second = await decide()
+    assert second != first
+    for ref in refs[1:4]:
+        await own.say(own.said(ref, "staying", 300, reason="Got off."))
+    await own.exact()
+    await own.say(*(own.said(r, "boarded", 200, vehicle=1) for r in refs[1:3]))
+    [third] = await open_now()
+    assert third not in (first, second), "it had fitted meanwhile"
+    await own.say(own.said(refs[1], "staying", 100, reason="Got off."))
+    states = [c["state"] for c in (await own.ask("GET", "/conflicts"))["items"]]
+    assert sorted(states) == ["explained", "resolved", "resolved"]
+    await own.exact()
+
+
 async def test_a_split_household_is_shown_until_it_is_together(database: str) -> None:
     async with site(database, people=24) as here:
         own = Moving(here, await here.operator())

@@ -50,6 +50,8 @@ const bus = (boarded: number, last_report_s: number | null = 60): MovementVehicl
   state: 'planned',
   departed_at: null,
   arrived_at: null,
+  expected_at: null,
+  overdue_at: null,
   watch_id: null,
   expected_at: null,
   overdue_at: null,

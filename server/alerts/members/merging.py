@@ -14,6 +14,7 @@ from server.db import Database, retried
 from server.errors import Clash, NotFound, refuse_field
 from server.people.store import audit
 
+MOVEMENTS = "movement.merge"  # the job that follows in movements, in the room of relocation
 LOOK_AGAIN = timedelta(seconds=10)  # over the 5 s for which a caller's identity is remembered
 NO_PERSON = "There is no such person."
 
@@ -41,6 +42,7 @@ async def merge(db: Database, who: Principal, scope: Scope, ref: str, into: str)
             for alert_id in sorted(grown):
                 await con.execute(SQL.grow, alert_id, grown[alert_id], 0)
             await _look_again(con, who.operation_id, person["person_id"])
+            await _hand_on(con, who, other, person)
             await audit(con, who.actor, "person.merge", person["ref"], merged=other["ref"])
             merged = await con.fetch(SQL.merged_refs, person["person_id"])
             drafts += [alerts.alert_draft(a) for a in sorted(grown)] + told
@@ -57,6 +59,14 @@ async def _look_again(con: Any, operation_id: int, person_id: int) -> None:
     payload = {"person_id": person_id}
     kind, key = "person.refold", str(person_id)
     await jobs.enqueue(con, operation_id, kind, key, payload, now + LOOK_AGAIN)
+
+
+async def _hand_on(con: Any, who: Principal, other: Any, person: Any) -> None:
+    """Movements follow by a job of the same commit."""
+    ids = {"other_id": other["person_id"], "person_id": person["person_id"]}
+    payload = {**ids, "was": other["ref"], "actor": who.actor}
+    key = str(other["person_id"])
+    await jobs.enqueue(con, who.operation_id, MOVEMENTS, key, payload, None, 1)
 
 
 @retried

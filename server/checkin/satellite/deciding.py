@@ -92,6 +92,8 @@ async def _named(con: Any, holder: Holder, code: str | None) -> tuple[UUID | Non
     """The alert whose code of her household she gave, and whether it is an exercise."""
     found = await texts.matches(con, code) if code else []
     for match in found:
+        if match.alert_id is None:
+            continue
         if match.head_id == holder.head_id and match.state != "cancelled":
             return match.alert_id, match.exercise
     return None, False
@@ -122,7 +124,11 @@ def report(
 async def _of_app(
     con: Any, message: Message, vault: Vault, holder: Holder | None
 ) -> Verdict | None:
-    """The verdict on the app's signed form, carried by a satellite; None where it is none."""
+    """The verdict on the app's signed form, carried by a satellite; None where it is none. A stage
+    of a movement is left to texts: its counter is not used up."""
+    read = signed.read(message.body)
+    if read is not None and read.tells_stage:
+        return Verdict("not_understood", "a stage of a movement: by text alone")
     people = []
     if holder is not None:
         people = [texts.Holder(holder.person_id, holder.ref, holder.language, 1, holder.head_id)]

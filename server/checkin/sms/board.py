@@ -31,6 +31,7 @@ def shown_text(row: Any) -> TextIn:
         person=_person(row),
         alert_id=row["alert_id"],
         watch_id=row["watch_id"],
+        movement_id=row["movement_id"],
         detail=row["detail"],
         answered=row["answered"],
         understood_at=row["understood_at"],

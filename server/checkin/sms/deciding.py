@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 
 from server.checkin import rules as reports
 from server.checkin.rules import Place, Report
-from server.checkin.sms import replies, rules, signed, store, watching
+from server.checkin.sms import moving, replies, rules, signed, store, watching
 from server.checkin.sms.rules import Understood
 from server.checkin.sms.signed import Signed
 from server.checkin.sms.store import SQL, Asked, Device, Holder, Inbound, Match
@@ -34,6 +34,7 @@ MOST_WRONG = 10  # wrong codes an hour, from all numbers, until no stranger's co
 OLDEST = timedelta(hours=72)  # a signed SAFE that was longer on its way says nothing of today
 AHEAD = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
+Calls = Literal["help", "panic"]
 
 
 async def decide(con: Any, text: Inbound, vault: Vault) -> Verdict:
@@ -60,14 +61,37 @@ async def _plain(con: Any, text: Inbound, people: list[Holder], said: Understood
         return await _help(con, text, people, said)
     if said.machine:
         return Verdict("loop", "written by no human", said.status, one(people))
-    if said.watch is not None:
-        match, why = await _match(con, text, people, said.code)
-        if said.status is None or (match is not None and match.watch_id is not None):
-            return await watching.about(con, text, people, said, match, why)
+    if said.watch is not None or said.stated is not None:
+        verdict = await _word(con, text, people, said)
+        if verdict is not None:
+            return verdict
     if said.status is None:
         answer = Answer("unclear" if people else "stranger", language_of(people))
         return Verdict("not_understood", "says nothing clear", None, one(people), answer=answer)
     return await _status(con, text, people, said)
+
+
+async def _word(con: Any, text: Inbound, people: list[Holder], said: Understood) -> Verdict | None:
+    """The verdict on a word about a watch, or about a movement; None where it is about neither."""
+    match, why = await _match(con, text, people, said)
+    if said.stated is not None and moving.is_meant(said, match):
+        verdict = await moving.about(con, text, people, said.stated, match, why)
+        if verdict is None or verdict.stage is None or said.status != "safe":
+            return verdict
+        return await _safe_too(text, verdict, match)
+    if said.watch is None:
+        return None
+    if said.status is None or (match is not None and match.watch_id is not None):
+        return await watching.about(con, text, people, said, match, why)
+    return None
+
+
+async def _safe_too(text: Inbound, verdict: Verdict, match: Match | None) -> Verdict:
+    """ "Arrived safe": the code vouches for both. In an exercise nothing is said of real safety."""
+    if match is None or match.exercise:
+        return verdict
+    made = record(text, (match.person_id, match.ref), "safe", None, True)
+    return msgspec.structs.replace(verdict, records=(made,))
 
 
 async def _without_replies(con: Any, body: str, sender: str) -> str | None:
@@ -121,14 +145,16 @@ def record(
 
 
 async def _match(
-    con: Any, text: Inbound, people: Sequence[Holder], code: str | None
+    con: Any, text: Inbound, people: Sequence[Holder], said: Understood
 ) -> tuple[Match | None, str]:
     """Whose code it is, and else why none counts: `wrong code`, or that nobody may be sure.
 
-    A code of the number's own household counts. From another phone it counts too, as long as few
-    wrong ones come: whoever guesses must not find one.
+    A code of the number's own household counts, first of all that of what the text is about. From
+    another phone it counts too, as long as few wrong ones come: whoever guesses must not find one.
     """
+    code = said.code
     found = await store.matches(con, code) if code else []
+    found.sort(key=lambda m: (not m.live, not _fits(m, said)))
     head = people[0].head_id if household(people) else None
     own = next((m for m in found if m.head_id == head), None)
     if own is not None:
@@ -144,9 +170,20 @@ async def _match(
     return top[0], ""
 
 
+def _fits(match: Match, said: Understood) -> bool:
+    """Whether a code is of what a text is about: two may be alike where older code drew them."""
+    if said.status == "need_help":
+        return match.alert_id is not None
+    if said.watch is not None and match.watch_id is not None:
+        return True
+    if said.stated is not None and match.movement_id is not None:
+        return True
+    return said.watch is None and said.stated is None and match.alert_id is not None
+
+
 async def _help(con: Any, text: Inbound, people: list[Holder], said: Understood) -> Verdict:
     """A call for help: of whose code it names, else of whose number it is, else of a number."""
-    match, why = await _match(con, text, people, said.code)
+    match, why = await _match(con, text, people, said)
     if match is not None and not match.locked and not said.machine:
         return _help_with_code(text, match)
     answer = None if said.machine else Answer("help", language_of(people))
@@ -184,12 +221,14 @@ async def _status(con: Any, text: Inbound, people: list[Holder], said: Understoo
     """SAFE or AWAY: with a code it counts, without one it is shown and answered with the code."""
     if said.code is None:
         return await _bare(con, people, said)
-    match, why = await _match(con, text, people, said.code)
+    match, why = await _match(con, text, people, said)
     if match is None:
         state: State = "refused" if why == WRONG else "unverified"
         head = people[0].head_id if why == WRONG and household(people) else None
         answer = Answer("wrong", language_of(people))
         return Verdict(state, why, said.status, one(people), answer=answer, wrong=head)
+    if match.movement_id is not None and match.exercise:
+        return await _bare(con, people, said)  # it vouches for nobody in earnest
     about = (said.status, match.person_id, match.alert_id)
     if match.locked:
         answer = Answer("locked", match.language, drill=match.exercise)
@@ -247,19 +286,23 @@ async def _bare(con: Any, people: list[Holder], said: Understood) -> Verdict:
 async def of_app(con: Any, text: Inbound, vault: Vault, people: list[Holder]) -> Verdict | None:
     """The verdict on a text of the app's form; None where it is none after all."""
     panic, read = signed.means_panic(text.body), signed.read(text.body)
+    call: Calls | None = "panic" if panic else None
+    if signed.called_long_ago(text.body):
+        device = await store.device(con, text.body.upper().split()[1])
+        return _doubtful(text, people, device, call or "help", "its place has expired")
     if read is None:
         if not panic and rules.understand(text.body).status == "need_help":
             return None
-        return _doubtful(text, people, None, panic, "the app's form, badly made")
+        return _doubtful(text, people, None, call, "the app's form, badly made")
     device = await store.device(con, read.id5)
-    if device is None or device.revoked:
-        why = "an unknown device" if device is None else "a device that was revoked"
-        return _doubtful(text, people, device, panic, why)
-    if not is_genuine(vault, device, read):
-        return _doubtful(text, people, device, panic, "a wrong signature")
+    if device is None or device.revoked or not is_genuine(vault, device, read):
+        why = "a wrong signature"
+        if device is None or device.revoked:
+            why = "an unknown device" if device is None else "a device that was revoked"
+        return _doubtful(text, people, device, call, why)
     first = await con.fetchval(SQL.take_counter, device.device_id, read.counter, text.inbound_id)
     if first != text.inbound_id:
-        return _doubtful(text, people, device, panic, "a counter that was used", "replayed")
+        return _doubtful(text, people, device, call, "a counter that was used", "replayed")
     return await _signed(con, text, device, read)
 
 
@@ -276,15 +319,15 @@ def _doubtful(
     text: Inbound,
     people: list[Holder],
     device: Device | None,
-    panic: bool,
+    call: Calls | None,
     why: str,
     key: replies.Key = "refused",
 ) -> Verdict:
-    """Refused; but a panic is shown, UNVERIFIED, as of whom it claims to be.
+    """Refused; but a call for help is shown, UNVERIFIED, as of whom it claims to be.
 
     It is counted only where it comes from a number of her household: names are easily claimed.
     """
-    if not panic:
+    if call is None:
         return Verdict("refused", why, answer=Answer(key, language_of(people)))
     claimed = None if device is None else device.person_id
     who = one(people) if claimed is None else claimed
@@ -294,11 +337,14 @@ def _doubtful(
     elif device.head_id in {h.head_id for h in people}:
         made = (record(text, (device.person_id, device.ref), "need_help", None, False),)
     answer = Answer("help", language_of(people))
-    return Verdict("unverified", why, "panic", who, None, made, Help("panic", False, who), answer)
+    said = "panic" if call == "panic" else "need_help"
+    return Verdict("unverified", why, said, who, None, made, Help(call, False, who), answer)
 
 
 async def _signed(con: Any, text: Inbound, device: Device, read: Signed) -> Verdict:
     """A genuine one: the phone's own time and place."""
+    if read.tells_stage:
+        return await _signed_stage(con, text, device, read)
     status = "need_help" if read.letter in "HP" else signed.MEANING[read.letter]
     late = text.received_at - read.at
     believed = -AHEAD <= late <= OLDEST
@@ -314,12 +360,21 @@ async def _signed(con: Any, text: Inbound, device: Device, read: Signed) -> Verd
     hashed = reports.body_hash(device.ref, status, at, alert_id, place, None)
     made = msgspec.structs.replace(made, at=at, place=place, body_hash=hashed)
     said = signed.MEANING[read.letter]
-    kind: Literal["help", "panic"] = "panic" if said == "panic" else "help"
+    kind: Calls = "panic" if said == "panic" else "help"
     help_ = Help(kind, True, device.person_id, read.place) if status == "need_help" else None
     keys: dict[str, replies.Key] = {"need_help": "help", "safe": "safe", "away": "away"}
     answer = Answer(keys[status], device.language, drill=alert_id is not None)
     about = (device.person_id, alert_id, (made,))
     return Verdict("counted", "by its signature", said, *about, help_, answer)
+
+
+async def _signed_stage(con: Any, text: Inbound, device: Device, read: Signed) -> Verdict:
+    """A stage of a movement. Its minute says when; a time that cannot be refuses it, as of SAFE."""
+    if not -AHEAD <= text.received_at - read.at <= OLDEST:
+        answer, stage = Answer("refused", device.language), read.stage[0]
+        why = "signed, but its time cannot be"
+        return Verdict("refused", why, stage, device.person_id, answer=answer)
+    return await moving.signed(con, device, read, min(read.at, text.received_at))
 
 
 def _exercise(asked: Sequence[Asked]) -> UUID | None:

@@ -14,7 +14,10 @@ from server.people.messages import PersonName
 TextState = Literal[
     "received", "counted", "unverified", "refused", "not_understood", "stop", "loop", "noted"
 ]
-Said = Literal["safe", "need_help", "away", "panic", "cancel", "position", "done", "extend"]
+Said = Literal[
+    "safe", "need_help", "away", "panic", "cancel", "position", "done", "extend",
+    "ready", "at_point", "boarded", "arrived", "staying",
+]  # fmt: skip
 Outcome = Literal["helped", "false_alarm", "hoax", "passed_on"]
 Reason = Literal["respond", "verify", "hand_over", "review"]
 
@@ -38,6 +41,7 @@ class TextIn(msgspec.Struct, frozen=True):
     person: PersonName | None
     alert_id: UUID | None
     watch_id: UUID | None
+    movement_id: UUID | None
     detail: str | None
     answered: Literal["reply", "silence"] | None
     understood_at: datetime | None

@@ -83,24 +83,32 @@ WHERE c.operation_id = current_operation() AND c.phone = $1 AND p.merged_into IS
 ORDER BY p.sponsor_id NULLS FIRST, c.rank, p.person_id
 
 -- name: codes
--- Whose code it is, in which alert or of which watch: of what is still going first, then the newest.
+-- Whose code it is, in which alert or movement or of which watch: of what is still going first, then
+-- the newest.
 SELECT c.alert_id, c.person_id, c.locked_at IS NOT NULL AS locked, p.ref, p.language,
-       coalesce(p.sponsor_id, p.person_id) AS head_id, c.state, c.exercise, c.watch_id
+       coalesce(p.sponsor_id, p.person_id) AS head_id, c.state, c.exercise, c.watch_id,
+       c.movement_id
 FROM (
   SELECT k.alert_id, k.person_id, k.locked_at, a.state, a.exercise, NULL::uuid AS watch_id,
-         a.created_at
+         NULL::uuid AS movement_id, a.created_at
   FROM answer_code k
   JOIN alert a ON a.operation_id = k.operation_id AND a.alert_id = k.alert_id
   WHERE k.operation_id = current_operation() AND k.code = $1
   UNION ALL
   SELECT NULL, k.person_id, k.locked_at, CASE WHEN w.ended_at IS NULL THEN 'open' ELSE 'closed' END,
-         false, k.watch_id, w.created_at
+         false, k.watch_id, NULL, w.created_at
   FROM watch_code k
   JOIN watch w ON w.operation_id = k.operation_id AND w.watch_id = k.watch_id
+  WHERE k.operation_id = current_operation() AND k.code = $1
+  UNION ALL
+  SELECT NULL, k.person_id, k.locked_at, CASE WHEN m.ended_at IS NULL THEN 'open' ELSE 'closed' END,
+         m.exercise, NULL, k.movement_id, m.created_at
+  FROM movement_code k
+  JOIN movement m ON m.operation_id = k.operation_id AND m.movement_id = k.movement_id
   WHERE k.operation_id = current_operation() AND k.code = $1) c
 JOIN person p ON p.operation_id = current_operation() AND p.person_id = c.person_id
 ORDER BY (c.state IN ('preparing', 'pending_release', 'open')) DESC, c.created_at DESC,
-         coalesce(c.alert_id, c.watch_id)
+         coalesce(c.alert_id, c.watch_id, c.movement_id)
 
 -- name: wrong_lately
 -- How many wrong codes came in the last hour from any number, and how many more the size of the
@@ -180,6 +188,69 @@ WHERE k.operation_id = current_operation() AND a.operation_id = k.operation_id
 DELETE FROM watch_code k USING watch w
 WHERE k.operation_id = current_operation() AND w.operation_id = k.operation_id
   AND w.watch_id = k.watch_id AND w.ended_at < clock_timestamp() - interval '30 days'
+
+-- name: drop_old_movement_codes
+-- Forgets the codes of movements that ended a month ago.
+DELETE FROM movement_code k USING movement m
+WHERE k.operation_id = current_operation() AND m.operation_id = k.operation_id
+  AND m.movement_id = k.movement_id AND m.ended_at < clock_timestamp() - interval '30 days'
+
+-- name: movement_of
+-- The movement of some people that a stage without a code may be about, and whose: one that is no
+-- exercise, one that has begun, the newest; the person named first.
+SELECT m.movement_id, p.person_id, m.exercise FROM movement_person p
+JOIN movement m ON m.operation_id = p.operation_id AND m.movement_id = p.movement_id
+WHERE p.operation_id = current_operation() AND p.person_id = ANY ($1::int[])
+  AND m.ended_at IS NULL
+ORDER BY m.exercise, (m.state = 'active') DESC, m.created_at DESC, m.movement_id,
+         array_position($1::int[], p.person_id)
+LIMIT 1
+
+-- name: movement_goes_on
+-- Whether any movement has not ended.
+SELECT EXISTS (SELECT FROM movement
+               WHERE operation_id = current_operation() AND ended_at IS NULL)
+
+-- name: vehicle_goes
+-- Whether a movement has a vehicle of this number.
+SELECT EXISTS (SELECT FROM movement_vehicle WHERE operation_id = current_operation()
+               AND movement_id = $1 AND number = $2)
+
+-- name: points_of
+-- The points of a movement, by their names.
+SELECT point_id, name FROM movement_point
+WHERE operation_id = current_operation() AND movement_id = $1 ORDER BY point_id
+
+-- name: household_moving
+-- A sponsor's household as a movement holds it.
+SELECT p.person_id, p.ref FROM person p
+JOIN movement_person m ON m.operation_id = p.operation_id AND m.person_id = p.person_id
+WHERE p.operation_id = current_operation() AND m.movement_id = $1
+  AND (p.person_id = $2 OR p.sponsor_id = $2)
+ORDER BY p.person_id
+
+-- name: without_degrees
+-- Words without what looks like degrees in them.
+SELECT without_degrees($1)
+
+-- name: give_movement_code
+-- A person's code in a movement, made if she has none; none if it does not hold her.
+SELECT give_movement_codes($1, ARRAY[$2::int])
+
+-- name: movement_code
+-- A person's code in a movement, and whether it is locked.
+SELECT code, locked_at IS NOT NULL AS locked FROM movement_code
+WHERE operation_id = current_operation() AND movement_id = $1 AND person_id = $2
+ORDER BY locked_at IS NOT NULL, code LIMIT 1
+
+-- name: count_wrong_movement
+-- Counts a wrong code against the codes of its number's people in movements; the fifth locks them.
+UPDATE movement_code k SET wrong = least(k.wrong + 1, 1000)::smallint,
+       locked_at = CASE WHEN k.wrong + 1 >= $2 THEN coalesce(k.locked_at, clock_timestamp()) END
+FROM movement m
+WHERE k.operation_id = current_operation() AND k.person_id = ANY ($1::int[])
+  AND m.operation_id = k.operation_id AND m.movement_id = k.movement_id AND m.ended_at IS NULL
+RETURNING k.locked_at IS NOT NULL AS locked
 
 -- name: watch_of
 -- The watch of some people that a word without a code may be about: one that is overdue, else the one
@@ -277,7 +348,7 @@ ON CONFLICT DO NOTHING
 -- name: mark_understood
 -- What a text was taken for.
 UPDATE inbound_sms SET state = $2, said = $3, person_id = $4, alert_id = $5, detail = $6,
-       answered = $7, watch_id = $8, understood_at = clock_timestamp()
+       answered = $7, watch_id = $8, movement_id = $9, understood_at = clock_timestamp()
 WHERE operation_id = current_operation() AND inbound_id = $1
 
 -- name: texts_in
@@ -286,7 +357,7 @@ WHERE operation_id = current_operation() AND inbound_id = $1
 -- Places in the app's form, and with $7 in any words, are left out.
 SELECT i.inbound_id, i.source, i.route, i.sender, i.recipient,
        CASE WHEN $7::boolean OR i.body ~* '^\s*M1 ' THEN without_degrees(i.body) ELSE i.body END AS body,
-       i.at, i.received_at, i.repeated, i.state, i.said, i.alert_id, i.watch_id, i.detail, i.answered, i.understood_at, p.ref, p.name
+       i.at, i.received_at, i.repeated, i.state, i.said, i.alert_id, i.watch_id, i.movement_id, i.detail, i.answered, i.understood_at, p.ref, p.name
 FROM inbound_face i
 LEFT JOIN person p ON p.operation_id = i.operation_id AND p.person_id = i.person_id
 WHERE ($1::int[] IS NULL OR p.area_id = ANY ($1))

@@ -12,6 +12,7 @@ Key = Literal[
     "safe", "away", "help", "help_drill", "family", "family_some", "use_code", "wrong", "locked",
     "nobody_asks", "called_off", "unclear", "refused", "replayed", "stop", "stranger",
     "watch_done", "watch_on", "watch_over", "use_watch", "how_long",
+    "moved", "moved_family", "moved_some", "use_move", "which_vehicle", "which_point", "why_stay",
 ]  # fmt: skip
 
 LINES: dict[str, dict[str, str]] = {
@@ -119,6 +120,69 @@ LINES: dict[str, dict[str, str]] = {
         " {code}",
         "zh": "未计入：到何时？请发送 {extend} 60 {code} 或 {extend} 18:30 {code}",
     },
+    "moved": {
+        "en": "Recorded: {stage} {code}. In danger, text {help}.",
+        "fr": "Enregistré : {stage} {code}. En danger, envoyez {help}.",
+        "es": "Registrado: {stage} {code}. En peligro, envie {help}.",
+        "ar": "تم التسجيل: {stage} {code}. عند الخطر أرسل {help}.",
+        "ru": "Записано: {stage} {code}. При опасности пришлите {help}.",
+        "zh": "已记录：{stage} {code}。遇险请发送 {help}。",
+    },
+    "moved_family": {
+        "en": "Recorded: {stage} {code} for all {n} of your family.",
+        "fr": "Enregistré : {stage} {code} pour vos {n} proches, vous compris.",
+        "es": "Registrado: {stage} {code} para los {n} de su familia.",
+        "ar": "تم التسجيل: {stage} {code} لجميع أفراد الأسرة وعددهم {n}.",
+        "ru": "Записано: {stage} {code} за всю семью, {n} чел.",
+        "zh": "已记录：{stage} {code}，全家共 {n} 人。",
+    },
+    "moved_some": {
+        "en": "Recorded for you only: {stage} {code}. With you {n} are listed. If it is so for all"
+        " {n}, text the same again with {n} before the code",
+        "fr": "Enregistré pour vous seul : {stage} {code}. Avec vous, {n} sont inscrits. Si c'est"
+        " vrai pour les {n}, renvoyez avec {n} avant le code",
+        "es": "Registrado solo para usted: {stage} {code}. Con usted figuran {n}. Si vale para los"
+        " {n}, repita con {n} delante del codigo",
+        "ar": "سُجّل لك وحدك: {stage} {code}. المسجلون معك {n}. إن كان كذلك للجميع فأعد الإرسال مع"
+        " {n} قبل الرمز",
+        "ru": "Записано только за вас: {stage} {code}. Вместе с вами числятся {n}. Если так у всех,"
+        " пришлите ещё раз с {n} перед кодом",
+        "zh": "只记录了您本人：{stage} {code}。连您登记 {n} 人。若全家如此请重发并在代码前加 {n}",
+    },
+    "use_move": {
+        "en": "Not counted yet. To confirm, text the same again with {code} at its end",
+        "fr": "Pas encore compté. Pour confirmer, renvoyez ce texte suivi de {code}",
+        "es": "Aun no se cuenta. Para confirmar, repita el mismo texto con {code} al final",
+        "ar": "لم يُحسب بعد. للتأكيد أعد إرسال النص نفسه مع {code} في آخره",
+        "ru": "Пока не засчитано. Чтобы подтвердить, пришлите то же ещё раз с {code} в конце",
+        "zh": "尚未计入。请重发相同内容，并在末尾加上 {code} 以确认",
+    },
+    "which_vehicle": {
+        "en": "Not counted: which vehicle? Text {boarded}, its number, then {code}",
+        "fr": "Pas compté : quel véhicule ? Envoyez {boarded}, son numéro, puis {code}",
+        "es": "No se cuenta: que vehiculo? Envie {boarded}, su numero y {code}",
+        "ar": "لم يُحسب: أي مركبة؟ أرسل {boarded} ثم رقمها ثم {code}",
+        "ru": "Не засчитано: какая машина? Пришлите {boarded}, её номер и {code}",
+        "zh": "未计入：哪辆车？请发送 {boarded}、车号和 {code}",
+    },
+    "which_point": {
+        "en": "Not counted: which point? Text {at_point}, its name as you were told, then {code}",
+        "fr": "Pas compté : quel point ? Envoyez {at_point}, son nom tel qu'on vous l'a dit, puis"
+        " {code}",
+        "es": "No se cuenta: que punto? Envie {at_point}, su nombre como se lo dijeron y {code}",
+        "ar": "لم يُحسب: أي نقطة؟ أرسل {at_point} ثم اسمها كما قيل لك ثم {code}",
+        "ru": "Не засчитано: какой пункт? Пришлите {at_point}, его название, как вам сказали, и"
+        " {code}",
+        "zh": "未计入：哪个集合点？请发送 {at_point}、所告知的名称和 {code}",
+    },
+    "why_stay": {
+        "en": "Not counted: say why. Text {staying}, the reason, then {code}",
+        "fr": "Pas compté : dites pourquoi. Envoyez {staying}, la raison, puis {code}",
+        "es": "No se cuenta: diga por que. Envie {staying}, el motivo y {code}",
+        "ar": "لم يُحسب: اذكر السبب. أرسل {staying} ثم السبب ثم {code}",
+        "ru": "Не засчитано: скажите почему. Пришлите {staying}, причину и {code}",
+        "zh": "未计入：请说明原因。请发送 {staying}、原因和 {code}",
+    },
     "wrong": {
         "en": "Not counted: this code is not known. Look at the message you had, and try again.",
         "fr": "Pas compté : ce code est inconnu. Regardez le message et réessayez.",
@@ -205,11 +269,13 @@ def reply(
     n: int = 0,
     drill: bool = False,
     until: str = "",
+    stage: str = "",
 ) -> str:
-    """One answer. `drill`: it is about an exercise, and says so. `until`: a deadline."""
+    """One answer. `drill`: it is about an exercise, and says so. `until`: a deadline. `stage`: the
+    word for a stage, with the vehicle's number."""
     own = language_of(language)
     line = LINES[key][own] if code else LINES[key][own].replace(" {code}", "")
-    line = line.format(code=code, n=n, until=until, **words_of(language))
+    line = line.format(code=code, n=n, until=until, stage=stage, **words_of(language))
     if key in ("use_code", "use_watch"):
         line = f"{line} {(ask if key == 'use_code' else ask_watch)(language, code)}"
     return f"{EXERCISE[own]}: {line}" if drill else line

@@ -12,7 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from server.checkin.sms import words
+from server.checkin.sms import stages, words
+from server.checkin.sms.stages import Stated
 from server.people.asking import CODE_ALPHABET, LONGEST_CODE, SHORTEST_CODE, without_our_words
 
 MOST_PEOPLE = 30
@@ -24,6 +25,7 @@ _WALL = re.compile(r"(?<!\d)([01]?\d|2[0-3])\s?[:：h]\s?([0-5]\d)(?!\d)", re.IG
 _LENGTH = re.compile(r"\d\s?h.*", re.IGNORECASE)  # 1h30: half past one, or an hour and a half?
 _HOURS = re.compile(r"(\d+)(h|ч)")
 _ANSWERABLE = re.compile(r"\+[1-9][0-9]{7,14}")
+_QUESTION = re.compile(r"[?？؟]")
 _CHINESE = re.compile(r"([\u3400-\u9fff]+)")
 _ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ة": "ه", "ى": "ي", "ـ": None})
 
@@ -34,7 +36,8 @@ class Understood(msgspec.Struct, frozen=True):
     status None: nothing clear. code: the answer code given, in capitals. people: how many the
     sender answers for, herself included ("SAFE 4"). stop: wants no more texts. machine: no
     human seems to have written it (our own words come back, a notice of absence). watch: a word
-    about a timer; of extend `minutes` or `wall` say for how long, or until when.
+    about a timer; of extend `minutes` or `wall` say for how long, or until when. stated: a stage
+    of a movement.
     """
 
     status: Status | None = None
@@ -45,6 +48,7 @@ class Understood(msgspec.Struct, frozen=True):
     watch: Literal["done", "extend"] | None = None
     minutes: int | None = None
     wall: time | None = None
+    stated: Stated | None = None
 
 
 def tidy(text: str) -> list[str]:
@@ -71,14 +75,25 @@ def understand(text: str) -> Understood:
     """Reads a text in any of the six languages. What it quotes of ours says nothing."""
     own, quoted = without_our_words(text)
     found = tidy(own)
-    code = next((w.upper() for w in reversed(found) if _is_code(w)), None)
+    codes = [w.upper() for w in reversed(found) if _is_code(w)]
+    code = next(iter(codes), None)
     people = next((int(w) for w in found if w.isdigit() and 0 < int(w) <= MOST_PEOPLE), None)
     said = [w for w in found if not w.isdigit() and w.upper() != code]
     if len(said) == 1 and said[0] in words.STOP:
         return Understood(stop=True)
     status, watch = _status(said), _watch(said)
-    machine = (quoted and status is None and watch is None) or _holds(said, words.MACHINES)
-    plain = Understood(status=status, code=code, people=people, machine=machine, watch=watch)
+    echo = quoted or status == "need_help"  # what stands before our own words is ours, too
+    stated = None if echo else _stated(own, found, codes)
+    nothing = status is None and watch is None and stated is None
+    machine = (quoted and nothing) or _holds(said, words.MACHINES)
+    plain = Understood(
+        status=status,
+        code=code if stated is None else stated.code,
+        people=people,
+        machine=machine,
+        watch=watch,
+        stated=stated,
+    )
     if watch != "extend":
         return plain
     wall = _wall(own, code)
@@ -122,6 +137,14 @@ def _watch(said: Sequence[str]) -> Literal["done", "extend"] | None:
     if done == extend:
         return None
     return "done" if done else "extend"
+
+
+def _stated(own: str, found: Sequence[str], codes: Sequence[str]) -> Stated | None:
+    """A stage of a movement; never in a question, nor beside a negation, but of what keeps her."""
+    stated = None if _QUESTION.search(own) else stages.read(found, codes)
+    if stated is None or stated.stage == "staying":
+        return stated
+    return None if _holds(stated.rest, words.NEGATIONS, chinese=True) else stated
 
 
 def _wall(text: str, code: str | None) -> time | None:

@@ -1,6 +1,6 @@
 """The signed text a phone makes by itself:
 
-    M1 <id5> <counter> <minutes> <S|H|A|P> <mac8> [lat,lon]
+    M1 <id5> <counter> <minutes> <S|H|A|P|B12|R|V> <mac8> [lat,lon]
 
 The MAC is HMAC-SHA256 over all fields with the device's key, cut to 40 bits and written as
 eight letters of base 32; each counter counts once. Minutes since 1970 are in base 36. Pure.
@@ -10,18 +10,22 @@ import base64
 import hmac
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 import msgspec
 
-Letter = Literal["S", "H", "A", "P"]
 MEANING: dict[str, str] = {"S": "safe", "H": "need_help", "A": "away", "P": "panic"}
+STAGES: dict[str, str] = {
+    "B": "boarded",
+    "R": "ready",
+    "V": "arrived",
+}  # B with the vehicle's number
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BITS = 40
 _LATEST_MINUTE = 68_374_080  # the year 2100
+_EXPIRED = re.compile(r"M1( [^ ]+){3} ([HP]) [^ ]+ \[PLACE\]")
 _FORM = re.compile(
-    r"M1 +([0-9A-Z]{5}) +([0-9]{1,15}) +([0-9A-Z]{1,6}) +([SHAP]) +([A-Z2-7]{8})"
-    r"(?: +(-?[0-9]{1,2}(?:\.[0-9]{1,5})?),(-?[0-9]{1,3}(?:\.[0-9]{1,5})?))? *"
+    r"M1 +([0-9A-Z]{5}) +([0-9]{1,15}) +([0-9A-Z]{1,6}) +([SHAPRV]|B[1-9][0-9]{0,3})"
+    r" +([A-Z2-7]{8})(?: +(-?[0-9]{1,2}(?:\.[0-9]{1,5})?),(-?[0-9]{1,3}(?:\.[0-9]{1,5})?))? *"
 )
 
 
@@ -31,7 +35,7 @@ class Signed(msgspec.Struct, frozen=True):
     id5: str
     counter: int
     minutes: int
-    letter: Letter
+    letter: str
     mac: str
     lat: str | None = None
     lon: str | None = None
@@ -40,6 +44,16 @@ class Signed(msgspec.Struct, frozen=True):
     def at(self) -> datetime:
         """When it was written, by the phone's clock, to the minute."""
         return _EPOCH + timedelta(minutes=self.minutes)
+
+    @property
+    def tells_stage(self) -> bool:
+        """Whether it is about a stage of a movement."""
+        return self.letter[0] in STAGES
+
+    @property
+    def stage(self) -> tuple[str, int | None]:
+        """The stage, and the vehicle's number of who boarded. Raises KeyError where it is none."""
+        return STAGES[self.letter[0]], int(self.letter[1:]) if self.letter[1:] else None
 
     @property
     def place(self) -> tuple[float, float] | None:
@@ -64,7 +78,7 @@ def read(text: str) -> Signed | None:
     minutes = int(minutes36, 36)
     if minutes > _LATEST_MINUTE:
         return None
-    return Signed(id5, int(counter), minutes, letter, mac, lat, lon)  # type: ignore[arg-type]
+    return Signed(id5, int(counter), minutes, letter, mac, lat, lon)
 
 
 def mac_of(key: bytes, id5: str, counter: int, minutes: int, letter: str, place: str = "") -> str:
@@ -81,7 +95,7 @@ def is_genuine(key: bytes, signed: Signed) -> bool:
     return hmac.compare_digest(right, signed.mac)
 
 
-def write(key: bytes, id5: str, counter: int, at: datetime, letter: Letter, place: str = "") -> str:
+def write(key: bytes, id5: str, counter: int, at: datetime, letter: str, place: str = "") -> str:
     """The text a phone sends. What the phone's own code makes must be equal to this."""
     minutes = int((at - _EPOCH).total_seconds() // 60)
     mac = mac_of(key, id5, counter, minutes, letter, place)
@@ -101,3 +115,8 @@ def _base36(number: int) -> str:
 def means_panic(text: str) -> bool:
     """Whether a text of this form is a call for help, well made or not: never passed over."""
     return looks_signed(text) and "P" in text.upper().split()[2:6]
+
+
+def called_long_ago(text: str) -> bool:
+    """Whether a text called for help before its place expired, and its signature with it."""
+    return _EXPIRED.fullmatch(" ".join(text.upper().split())) is not None

@@ -36,7 +36,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class Match(msgspec.Struct, frozen=True):
-    """Whose code it is, in which alert, or of which watch."""
+    """Whose code it is, in which alert or movement, or of which watch."""
 
     alert_id: UUID | None
     person_id: int
@@ -47,10 +47,11 @@ class Match(msgspec.Struct, frozen=True):
     state: str
     exercise: bool
     watch_id: UUID | None = None
+    movement_id: UUID | None = None
 
     @property
     def live(self) -> bool:
-        """Whether its alert, or its watch, is still going."""
+        """Whether its alert, watch or movement is still going."""
         return self.state in ("preparing", "pending_release", "open")
 
 
@@ -98,10 +99,11 @@ async def device(con: Any, id5: str) -> Device | None:
 
 
 async def drop_old_codes(db: Database) -> None:
-    """Housekeeping: forgets the codes of alerts and watches that ended a month ago."""
+    """Housekeeping: forgets the codes of alerts, watches and movements that ended a month ago."""
     for operation_id in await db.operations():
         await db.fetch(operation_id, SQL.drop_old_codes)
         await db.fetch(operation_id, SQL.drop_old_watch_codes)
+        await db.fetch(operation_id, SQL.drop_old_movement_codes)
 
 
 async def code_for(con: Any, alert_id: UUID, person_id: int) -> tuple[str, bool] | None:
@@ -115,4 +117,11 @@ async def code_of_watch(con: Any, watch_id: UUID) -> tuple[str, bool] | None:
     """The code of a watch's person and whether it is locked; made if she has none yet."""
     await con.execute(SQL.give_watch_code, watch_id)
     row = await con.fetchrow(SQL.watch_code, watch_id)
+    return None if row is None else (row["code"], row["locked"])
+
+
+async def code_in_movement(con: Any, movement_id: UUID, person_id: int) -> tuple[str, bool] | None:
+    """A person's code in a movement and whether it is locked; made if she has none yet."""
+    await con.execute(SQL.give_movement_code, movement_id, person_id)
+    row = await con.fetchrow(SQL.movement_code, movement_id, person_id)
     return None if row is None else (row["code"], row["locked"])

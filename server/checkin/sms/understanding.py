@@ -23,7 +23,7 @@ from server.checkin.sms.actions import help_draft
 from server.checkin.sms.calls import Cause, raise_call, record_reports
 from server.checkin.sms.deciding import decide
 from server.checkin.sms.store import SQL, Inbound
-from server.checkin.sms.verdicts import Answer, Help, Verdict, Word
+from server.checkin.sms.verdicts import Answer, Help, Stage, Verdict, Word
 from server.checkin.sms.watching import shown
 from server.checkin.watches import actions as watches
 from server.checkin.watches.store import draft as watch_draft
@@ -38,6 +38,7 @@ WRONG_LOCKS = 5
 SOON, IN_A_DAY = 3, 10  # replies a number gets in ten minutes, and in a day
 HELP_LANE, LANE = 1, 2
 PANIC = "panic.raise"  # the job that raises a panic, in the room of panics
+STAGE = "movement.texted"  # the job that reports a stage, in the room of relocation
 
 
 class Understanding:
@@ -101,8 +102,8 @@ class Understanding:
 async def finish(
     db: Database, operation_id: int, text: Inbound, verdict: Verdict, own: Sequence[str]
 ) -> None:
-    """One transaction: the call for help, the word about a watch, the wrong code, the reply, the
-    text's state, the events.
+    """One transaction: the call for help, the word about a watch, the stage's job, the wrong code,
+    the reply, the text's state, the events.
 
     Nothing happens where another worker was first.
     """
@@ -114,6 +115,8 @@ async def finish(
         if verdict.help is not None:
             drafts.append(help_draft(await _raise(con, text, verdict, verdict.help, repeated)))
         await _hand_on(con, operation_id, text, verdict)
+        if verdict.stage is not None:
+            await _report(con, operation_id, text, verdict.stage)
         if verdict.word is not None:
             drafts.append(watch_draft([verdict.word.watch_id]))
             verdict = await _say(con, text, verdict, verdict.word)
@@ -122,7 +125,7 @@ async def finish(
         about = (verdict.said, verdict.person_id, verdict.alert_id, verdict.detail)
         state = "reply" if answered else "silence"
         watch_id = None if verdict.word is None else verdict.word.watch_id
-        row = (text.inbound_id, verdict.state, *about, state, watch_id)
+        row = (text.inbound_id, verdict.state, *about, state, watch_id, verdict.movement_id)
         await con.execute(SQL.mark_understood, *row)
         if drafts:
             await stream.append(con, drafts)
@@ -169,9 +172,27 @@ async def _hand_on(con: Any, operation_id: int, text: Inbound, verdict: Verdict)
     await jobs.enqueue(con, operation_id, PANIC, str(text.inbound_id), payload, None, 0)
 
 
+async def _report(con: Any, operation_id: int, text: Inbound, stage: Stage) -> None:
+    """A stage goes on to the room of relocation, by a job of the same commit."""
+    payload = {
+        "actor": f"sms:{text.inbound_id}",
+        "movement": str(stage.movement_id),
+        "stage": stage.stage,
+        "at": stage.at.isoformat(),
+        "people": [
+            {"report": str(uuid5(text.inbound_id, f"stage {n}")), "person_id": n, "ref": ref}
+            for n, ref in stage.people
+        ],
+        "vehicle": stage.vehicle,
+        "point": None if stage.point is None else str(stage.point),
+        "reason": stage.reason,
+    }
+    await jobs.enqueue(con, operation_id, STAGE, str(text.inbound_id), payload, None, HELP_LANE)
+
+
 async def _wrong(con: Any, verdict: Verdict) -> Verdict:
-    """Counts a wrong code against the household whose number it is, in alerts and of watches; the
-    fifth locks theirs."""
+    """Counts a wrong code against the household whose number it is, in alerts and movements and of
+    watches; the fifth locks theirs."""
     people = [r["person_id"] for r in await con.fetch(SQL.family, verdict.wrong)]
     asked = await store.asked_of(con, people)
     for a in sorted(asked, key=lambda a: (a.alert_id, a.person_id)):
@@ -179,6 +200,7 @@ async def _wrong(con: Any, verdict: Verdict) -> Verdict:
     alerts = sorted({a.alert_id for a in asked})
     rows = await con.fetch(SQL.count_wrong, alerts, people, WRONG_LOCKS) if asked else []
     rows += await con.fetch(SQL.count_wrong_watch, people, WRONG_LOCKS)
+    rows += await con.fetch(SQL.count_wrong_movement, people, WRONG_LOCKS)
     if not any(r["locked"] for r in rows):
         return verdict
     locked = msgspec.structs.replace(verdict.answer or Answer("locked"), key="locked")
@@ -196,10 +218,10 @@ async def _reply(con: Any, text: Inbound, verdict: Verdict, own: Sequence[str]) 
         return False
     if verdict.state == "stop" and await con.fetchval(SQL.stopped_before, text.sender):
         return False
-    if answer.about is not None or answer.watch_id is not None:
+    if answer.about or answer.watch_id or answer.movement:
         answer = await _with_code(con, answer)
     said = (answer.key, answer.language, answer.code, answer.n, answer.drill, answer.until)
-    line = replies.reply(*said)
+    line = replies.reply(*said, answer.stage)
     lane = HELP_LANE if verdict.help is not None else LANE
     key = uuid5(text.inbound_id, "reply")
     await con.execute(SQL.insert_reply, key, verdict.person_id, text.sender, lane, line)
@@ -211,6 +233,8 @@ async def _with_code(con: Any, answer: Answer) -> Answer:
     found = await store.code_for(con, *answer.about) if answer.about else None
     if answer.watch_id is not None:
         found = await store.code_of_watch(con, answer.watch_id)
+    if answer.movement is not None:
+        found = await store.code_in_movement(con, *answer.movement)
     if found is None:
         return msgspec.structs.replace(answer, key="unclear")
     code, locked = found

@@ -26,7 +26,8 @@ class Help(msgspec.Struct, frozen=True):
 
 class Answer(msgspec.Struct, frozen=True):
     """What the sender is told. `about`: the alert and person whose code it names; `watch_id`: the
-    watch whose code it names. `until`: the deadline that stands, by the operation's clocks."""
+    watch whose code it names; `movement`: the movement and person whose code it names. `until`: the
+    deadline that stands, by the operation's clocks. `stage`: its word, as it was read."""
 
     key: replies.Key
     language: str | None = None
@@ -36,6 +37,8 @@ class Answer(msgspec.Struct, frozen=True):
     about: tuple[UUID, int] | None = None
     watch_id: UUID | None = None
     until: str = ""
+    movement: tuple[UUID, int] | None = None
+    stage: str = ""
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -43,6 +46,19 @@ class Word(msgspec.Struct, frozen=True):
 
     watch_id: UUID
     due_at: datetime | None
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """A stage of a movement, vouched for: of whom (ids and refs), when by the clock of who said it,
+    the vehicle by number."""
+
+    movement_id: UUID
+    stage: str
+    people: tuple[tuple[int, str], ...]
+    at: datetime
+    vehicle: int | None = None
+    point: UUID | None = None
+    reason: str | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -58,6 +74,8 @@ class Verdict(msgspec.Struct, frozen=True):
     answer: Answer | None = None
     word: Word | None = None
     wrong: int | None = None
+    stage: Stage | None = None
+    movement_id: UUID | None = None
 
 
 def household(people: Sequence[Holder]) -> bool:

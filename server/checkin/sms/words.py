@@ -40,6 +40,42 @@ HOURS = frozenset({
     "h", "hour", "hours", "hr", "hrs", "heure", "heures", "hora", "horas",
     "ساعه", "ساعات", "ساعتين", "ч", "час", "часа", "часов", "小时",
 })  # fmt: skip
+STAGES = {  # what is said of a movement, at the beginning of a text
+    "boarded": frozenset({
+        "board", "boarded", "boarding", "on board", "onboard", "aboard",
+        "a bord", "embarque", "embarquee", "embarques", "monte", "montee",
+        "a bordo", "abordo", "embarcado", "embarcada",
+        "صعدت", "صعدنا", "ركبت", "ركبنا", "صعود",
+        "посадка", "сел", "села", "сели", "на борту",
+        "上车", "上了车", "登车", "登机", "上船",
+    }),
+    "arrived": frozenset({
+        "arrived", "arrive", "arrivee", "arrives", "arrivees",
+        "llegado", "llegada", "llegue", "llegamos",
+        "وصلت", "وصلنا", "وصول",
+        "прибыл", "прибыла", "прибыли", "доехал", "доехала", "доехали", "приехал", "приехала",
+        "到达", "抵达", "到了",
+    }),
+    "ready": frozenset({
+        "ready", "pret", "prete", "prets", "pretes",
+        "preparado", "preparada", "preparados", "preparadas",
+        "جاهز", "جاهزه", "جاهزون", "مستعد", "مستعده",
+        "готов", "готова", "готовы",
+        "就绪", "准备好", "准备就绪",
+    }),
+    "at_point": frozenset({
+        "at", "point", "au point", "punto", "en el punto", "نقطه", "في نقطه", "عند نقطه",
+        "пункт", "в пункте", "на пункте", "集合点", "在集合点",
+    }),
+    "staying": frozenset({
+        "stay", "staying", "reste", "restons", "quedo", "me quedo", "quedamos", "nos quedamos",
+        "باق", "باقيه", "باقون", "سابقي", "остаюсь", "остаемся", "留下", "留守",
+    }),
+}  # fmt: skip
+ONESELF = frozenset({  # who may stand before it: the sender, or she with hers
+    "i", "we", "m", "am", "are", "have", "ve", "just", "je", "j", "nous", "suis", "sommes", "ai",
+    "avons", "yo", "nosotros", "estoy", "estamos", "ya", "انا", "نحن", "لقد", "я", "мы", "уже",
+})  # fmt: skip
 NEGATIONS = frozenset({
     "not", "no", "never", "isnt", "isn", "arent", "aren", "dont", "don", "cannot", "cant", "unsafe",
     "non", "pas", "ne", "ni", "jamais",

@@ -26,6 +26,8 @@ STEPS = (
     "drop_messages",
     "drop_moves",
     "clear_messages",
+    "coarsen_jobs",
+    "drop_jobs_places",
 )
 
 

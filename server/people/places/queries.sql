@@ -105,12 +105,12 @@ WHERE h.operation_id = current_operation() AND h.help_id = due.help_id
 RETURNING 1
 
 -- name: clear_texts
--- What looks like a place goes out of texts 72 hours after they came. Their digests, by which a
--- repeat within a minute is known, go with it: places could be guessed by them.
+-- What looks like a place goes out of texts 72 hours after they came, understood or not. Their
+-- digests, by which a repeat within a minute is known, go with it: places could be guessed by them.
 UPDATE inbound_sms i SET body = without_place(i.body), digest = ''
 FROM (
   SELECT inbound_id FROM inbound_sms
-  WHERE operation_id = current_operation() AND holds_place(body) AND state <> 'received'
+  WHERE operation_id = current_operation() AND holds_place(body)
     AND received_at < now() - interval '72 hours'
   ORDER BY received_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
 WHERE i.operation_id = current_operation() AND i.inbound_id = due.inbound_id
@@ -170,4 +170,29 @@ FROM (
     AND received_at < now() - interval '72 hours'
   ORDER BY received_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
 WHERE m.operation_id = current_operation() AND m.message_id = due.message_id
+RETURNING 1
+
+-- name: coarsen_jobs
+-- Places of panics on their way, which some failure keeps from their trail, are no exact points
+-- after 72 hours.
+UPDATE job j SET payload = expired_payload(j.payload, true)
+FROM (
+  SELECT job_id FROM job
+  WHERE operation_id = current_operation()
+    AND kind IN ('panic.raise', 'panic.satellite', 'panic.heard')
+    AND created_at < now() - interval '72 hours' AND payload <> expired_payload(payload, true)
+  ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+WHERE j.operation_id = current_operation() AND j.job_id = due.job_id
+RETURNING 1
+
+-- name: drop_jobs_places
+-- They go 30 days after they came: the call for help itself waits on.
+UPDATE job j SET payload = expired_payload(j.payload, false)
+FROM (
+  SELECT job_id FROM job
+  WHERE operation_id = current_operation()
+    AND kind IN ('panic.raise', 'panic.satellite', 'panic.heard')
+    AND created_at < now() - interval '30 days' AND payload <> expired_payload(payload, false)
+  ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+WHERE j.operation_id = current_operation() AND j.job_id = due.job_id
 RETURNING 1

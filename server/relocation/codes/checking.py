@@ -58,11 +58,27 @@ async def about(
         looked = await _look(db, who, items)
     scanned = looked.scanned if looked else [None] * len(items)
     refs = [i.for_ or (s.ref if s else None) for i, s in zip(items, scanned, strict=True)]
-    found = await resolve_reporters(db, auth, who, refs)
+    found = await _resolved(db, auth, who, refs)
     if looked is None and who.person_id is not None and any(map(_may_check, found)):
         looked = await _look(db, who, items)
     named = looked.named if looked else [None] * len(items)
     return [_one(who, *each) for each in zip(items, refs, found, scanned, named, strict=True)]
+
+
+async def _resolved(
+    db: Database, auth: Authenticator, who: Principal, refs: Sequence[str | None]
+) -> list[Resolved | Problem]:
+    """Whom some refs name: of a record that was merged meanwhile, the person who remains. A report
+    of before must not be refused for it."""
+    found = await resolve_reporters(db, auth, who, refs)
+    lost = {r for r, f in zip(refs, found, strict=True) if r and isinstance(f, Problem)}
+    if not lost:
+        return found
+    async with db.transaction(who.operation_id, lane="report") as con:
+        now = dict(await con.fetch(SQL.renamed, sorted(lost)))
+    if not now:
+        return found
+    return await resolve_reporters(db, auth, who, [now.get(r, r) if r else r for r in refs])
 
 
 def _may_check(found: Resolved | Problem) -> bool:
@@ -101,12 +117,21 @@ async def _look(db: Database, who: Principal, items: Sequence[StageIn]) -> _Look
         office = await _office(con, who, items)
         checks = [_checks(office, item, now) for item in items]
         refs = {i.for_ for i, own in zip(items, checks, strict=True) if own and i.for_}
-        known = await people.people_by_ref(con, sorted(refs)) if refs else {}
+        known = await _by_ref(con, refs) if refs else {}
     named = [
         _named(item, found, known) if own else None
         for item, found, own in zip(items, scanned, checks, strict=True)
     ]
     return _Looked(scanned, named)
+
+
+async def _by_ref(con: Any, refs: set[str]) -> dict[str, people.PersonKey]:
+    """People by the refs they have, or had before they were merged."""
+    known = await people.people_by_ref(con, sorted(refs))
+    lost = sorted(refs - known.keys())
+    now = dict(await con.fetch(SQL.renamed, lost)) if lost else {}
+    remain = await people.people_by_ref(con, sorted(now.values())) if now else {}
+    return known | {ref: remain[own] for ref, own in now.items() if own in remain}
 
 
 def _named(
@@ -140,7 +165,7 @@ def _good(
     item: StageIn, said: Named | None, known: Mapping[tuple[bytes, int], Any], now: datetime
 ) -> _Scanned | None:
     row = None if said is None else known.get((said.handle, said.counter))
-    if row is None or item.for_ not in (None, row["ref"]):
+    if row is None or item.for_ not in (None, row["ref"], row["now"]):
         return None
     at = corrected(item.at, item.sent_at, now)
     if row["revoked_at"] is not None and row["revoked_at"] <= at:

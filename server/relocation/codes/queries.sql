@@ -43,13 +43,21 @@ WHERE operation_id = current_operation() AND merged_into IS NULL
 ORDER BY sponsor_id NULLS FIRST, ref
 
 -- name: spoken_for
--- Whose codes some are, and when they were revoked.
-SELECT h.handle, c.counter, p.person_id, p.ref, c.revoked_at
+-- Whose codes some are, by the ref of then and of now, and when they were revoked.
+SELECT h.handle, c.counter, coalesce(r.person_id, p.person_id) AS person_id, p.ref,
+       coalesce(r.ref, p.ref) AS now, c.revoked_at
 FROM unnest($1::bytea[], $2::int[]) AS u (handle, counter)
 JOIN code_handle h ON h.operation_id = current_operation() AND h.handle = u.handle
 JOIN person_code c ON c.operation_id = h.operation_id AND c.person_id = h.person_id
                   AND c.counter = u.counter
 JOIN person p ON p.operation_id = h.operation_id AND p.person_id = h.person_id
+LEFT JOIN person r ON r.operation_id = p.operation_id AND r.person_id = p.merged_into
+
+-- name: renamed
+-- Of some refs, those of merged records, and the ref of the person who remains.
+SELECT p.ref, r.ref AS now FROM person p
+JOIN person r ON r.operation_id = p.operation_id AND r.person_id = p.merged_into
+WHERE p.operation_id = current_operation() AND p.ref = ANY ($1::text[])
 
 -- name: clock
 -- The time that counts.

@@ -116,6 +116,8 @@ async def resolve(
         person_id = row["person_id"]
         key = (movement_id, person_id)
         held = {} if person_id is None else await hold_standings(con, [key])
+        vehicle = (movement_id, row["vehicle_id"])
+        boarded = None if held else await con.fetchval(SQL.hold_boarded, *vehicle)
         conflict = await con.fetchrow(SQL.lock, movement_id, conflict_id)
         if conflict["state"] == "resolved" and conflict["body_sha256"] == body_sha256:
             await confirm(con)
@@ -123,7 +125,7 @@ async def resolve(
         if conflict["state"] != "open":
             raise Clash("This conflict is not open any more.", code="conflict_over")
         reports = [_report(who, row, held[key], body, received_at)] if held else []
-        record = (body.id, body.reason, who.actor, body_sha256)
+        record = (body.id, body.reason, who.actor, body_sha256, boarded)
         await con.execute(SQL.resolve, movement_id, conflict_id, *record)
         await movements.add_fact(con, movement_id, "conflict_resolved", who.actor, kind=row["kind"])
         await people.audit(con, who.actor, "movement.resolve", str(conflict_id))

@@ -35,13 +35,21 @@ LEFT JOIN movement_point o ON o.operation_id = r.operation_id
   AND o.movement_id = r.movement_id AND o.point_id = r.point_id
 WHERE r.operation_id = current_operation() AND r.report_id = ANY ($1::uuid[])
 
+-- name: hold_boarded
+-- How many boarded a vehicle, held until the commit.
+SELECT count FROM movement_count WHERE operation_id = current_operation() AND movement_id = $1
+  AND thing_id = $2 AND what = 'boarded' FOR UPDATE
+
 -- name: lock
 -- One conflict, held until the commit. Its person is held before.
 SELECT state, resolution_id, body_sha256 FROM movement_conflict
 WHERE operation_id = current_operation() AND movement_id = $1 AND conflict_id = $2 FOR UPDATE
 
 -- name: resolve
--- A human has decided.
-UPDATE movement_conflict SET state = 'resolved', resolution_id = $3, reason = $4, resolved_by = $5,
-       body_sha256 = $6, resolved_at = clock_timestamp()
+-- A human has decided; of a vehicle, of as many too many as there are.
+UPDATE movement_conflict c SET state = 'resolved', resolution_id = $3, reason = $4,
+       resolved_by = $5, body_sha256 = $6, resolved_at = clock_timestamp(),
+       excess = (SELECT greatest(0, $7::int - v.seats) FROM movement_vehicle v
+                 WHERE v.operation_id = c.operation_id AND v.movement_id = c.movement_id
+                   AND v.vehicle_id = c.vehicle_id AND c.kind = 'over_capacity')
 WHERE operation_id = current_operation() AND movement_id = $1 AND conflict_id = $2

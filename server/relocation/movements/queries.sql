@@ -140,8 +140,8 @@ ANALYZE movement_person
 SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '10s', true)
 
 -- name: reported
--- Who was reported before the freezing ended.
-SELECT DISTINCT person_id FROM stage_report
+-- Who was reported before the freezing ended; whoever was merged by the person who remains.
+SELECT DISTINCT remaining(person_id) AS person_id FROM stage_report
 WHERE operation_id = current_operation() AND movement_id = $1 ORDER BY person_id
 
 -- name: mark

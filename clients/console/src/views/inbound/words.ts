@@ -1,6 +1,7 @@
 import type { HelpOutcome, TextIn } from '@muster/shared/api/types.ts';
 import { m } from '@muster/shared/i18n/messages.ts';
 import { statusWord } from '@muster/shared/status.ts';
+import { isStage, stageWord } from '../movements/words.ts';
 
 export const OUTCOMES: Record<HelpOutcome, () => string> = {
   helped: m.outcome_helped,
@@ -26,5 +27,6 @@ export function saidWord(said: NonNullable<TextIn['said']>): string {
   if (said === 'cancel') return m.said_cancel();
   if (said === 'done') return m.desk_wfact_done();
   if (said === 'extend') return m.desk_wfact_extended();
+  if (isStage(said)) return stageWord(said);
   return said === 'position' ? m.said_position() : statusWord(said);
 }

@@ -116,6 +116,7 @@ const FACT_WORDS: Record<string, () => string> = {
 };
 
 export const stageWord = (stage: Stage): string => STAGE_WORDS[stage]();
+export const isStage = (said: string): said is Stage => said in STAGE_WORDS;
 export const movementStateWord = (state: MovementState): string => STATE_WORDS[state]();
 export const movementKindWord = (kind: Movement['kind']): string => KIND_WORDS[kind]();
 export const legWord = (kind: MovementLeg['kind']): string => LEG_WORDS[kind]();
