@@ -53,8 +53,6 @@ const bus = (boarded: number, last_report_s: number | null = 60): MovementVehicl
   expected_at: null,
   overdue_at: null,
   watch_id: null,
-  expected_at: null,
-  overdue_at: null,
   boarded,
   arrived: 0,
   missing: boarded,
