@@ -16,13 +16,14 @@ interface Hello {
 type Order = 'kill' | 'start' | 'stop';
 
 export class Station {
+  private readonly server: 'shared' | 'own';
   private readonly line: Socket;
   private readonly lines: AsyncIterator<string>;
   private hello!: Hello;
   private phones: [ref: string, code: string][] = [];
 
-  private constructor(line: Socket) {
-    this.line = line;
+  private constructor(line: Socket, server: 'shared' | 'own') {
+    [this.line, this.server] = [line, server];
     this.lines = createInterface({ input: line })[Symbol.asyncIterator]();
   }
 
@@ -31,7 +32,7 @@ export class Station {
    * alone may be killed, and has a gateway that brings texts.
    */
   static async start(server: 'shared' | 'own' = 'shared'): Promise<Station> {
-    const station = new Station(connect(process.env['HOUSE_SOCKET']!));
+    const station = new Station(connect(process.env['HOUSE_SOCKET']!), server);
     station.line.write(`${server}\n`);
     station.hello = JSON.parse(await station.lineThat((line) => line.startsWith('{"url"')));
     station.phones = Object.entries(station.hello.enrol);
@@ -49,6 +50,7 @@ export class Station {
 
   /** A text as the station's gateway brings it. */
   async bring(sender: string, text: string): Promise<void> {
+    this.mustBeOwn();
     const answer = await fetch(`${this.url}/v1/inbound/sms/texts`, {
       method: 'POST',
       headers: { Authorization: 'Bearer browser' },
@@ -80,6 +82,7 @@ export class Station {
 
   /** kill: SIGKILL of the whole server; stop: SIGTERM; start: again, on the same records. */
   async order(order: Order): Promise<void> {
+    this.mustBeOwn();
     this.line.write(`${order}\n`);
     await this.lineThat((line) => line === 'done');
   }
@@ -101,6 +104,10 @@ export class Station {
     } finally {
       clearTimeout(late);
     }
+  }
+
+  private mustBeOwn(): void {
+    if (this.server === 'shared') throw new Error("Others use this server: Station.start('own').");
   }
 
   private spent(what: string): never {

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import IO, Any
 from uuid import uuid4
 
@@ -78,6 +78,7 @@ class TestServer:
     def __init__(self, folder: Path) -> None:
         self._lock = folder / "template.lock"
         self._server = EmbeddedPostgres(folder / "shared")
+        self._turn = Lock()
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="databases of tests", daemon=True)
 
@@ -115,7 +116,8 @@ class TestServer:
 
     def sql(self, statement: str) -> None:
         """Does one statement outside the databases of the tests."""
-        self._away(self._con.execute(statement))
+        with self._turn:
+            self._away(self._con.execute(statement))
 
     def _make_template(self) -> None:
         self.sql("CREATE DATABASE migrating")
