@@ -119,13 +119,13 @@ test('a family is ready, boards without a network over a reload, and is received
   await card.locator('[data-say=boarded]').click();
   await mine.getByText('Not yet received').waitFor();
   await page.reload();
-  await mine.getByText('On board 12 Saved on this phone').waitFor();
+  await mine.getByText('On board vehicle 12 Saved on this phone').waitFor();
   expect(await mine.getAttribute('data-stand')).toBe('ready');
   expect((await stands(path))[ref]).toMatchObject({ stage: 'ready' });
 
   await context.setOffline(false);
   await page.evaluate(() => window.dispatchEvent(new Event('online')));
-  await mine.locator('[data-state=received]').getByText('On board 12').waitFor();
+  await mine.locator('[data-state=received]').getByText('On board vehicle 12').waitFor();
   await expect.poll(() => mine.getAttribute('data-stand')).toBe('boarded');
   await card.getByText('You are on the way to HAVEN').waitFor();
   const after = await stands(path);

@@ -10,6 +10,7 @@ import {
   type StageEntry,
   type StageStore,
 } from '../transport/stages.ts';
+import { wakeInBackground } from './help.svelte.ts';
 
 /** A code that this phone shows without a network. */
 export type OwnCode = Pick<PersonCode, 'person' | 'counter' | 'code' | 'revoked_at'>;
@@ -89,6 +90,15 @@ export class Moves {
     await this.outbox.discard(entry);
   }
 
+  /** What the server has of movements that are over goes, but for what came late: that is told. */
+  async tidy(movements: ReadonlySet<string>): Promise<void> {
+    const done = this.entries.filter(
+      ({ state, late, body }) => state === 'received' && !late && !movements.has(body.movement),
+    );
+    for (const { seq } of done) await this.store.remove(seq);
+    if (done.length) await this.reload();
+  }
+
   /** What this phone remembers of its owner's codes; another's are forgotten. */
   private async openCodes(author: string): Promise<void> {
     this.codes = null;
@@ -112,6 +122,7 @@ export class Moves {
         code,
         revoked_at,
       }));
+      if (author !== this.author) return;
       this.codes = { author, items, heardAt: Date.now() };
       await this.sealed.put(ROW, this.codes);
     } catch {
@@ -133,6 +144,8 @@ export class Moves {
     const outcome = await this.outbox.flush(this.author);
     await this.reload();
     if (this.saved() < before) this.received();
+    if (outcome === 'later')
+      void navigator.serviceWorker?.ready.then((one) => wakeInBackground(one, 'outbox'));
     return outcome === 'later';
   }
 
