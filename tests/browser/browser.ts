@@ -21,9 +21,9 @@ const LONGEST_MS = 60_000;
 const DEBIANS = '/usr/bin/chromium';
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-export async function openBrowser(): Promise<Browser> {
+export async function openBrowser(...more: string[]): Promise<Browser> {
   const executablePath = existsSync(DEBIANS) ? DEBIANS : await chromiumOfNpm.executablePath();
-  return chromium.launch({ executablePath, args: FLAGS });
+  return chromium.launch({ executablePath, args: [...FLAGS, ...more] });
 }
 
 export interface Screen {

@@ -5,7 +5,7 @@
 import type { Api } from '@muster/shared/api/client.ts';
 import type { StageReport, StageResult } from '@muster/shared/api/types.ts';
 import { Outbox } from './outbox.ts';
-import { keptOf, stageReports } from './stages.ts';
+import { stageReports } from './stages.ts';
 import { Store } from './store.ts';
 
 export type ScanStore = Store<Record<string, never>, StageReport>;
@@ -19,6 +19,6 @@ export function scanOutbox(
   api: Api,
   told: () => void,
 ): Outbox<StageReport, StageResult> {
-  const line = { ...stageReports(api), kept: keptOf, about: ({ id }: StageReport) => id };
+  const line = { ...stageReports(api), about: ({ id }: StageReport) => id };
   return new Outbox(store, { ...line, lock: 'muster-scans', marks: true }, told);
 }

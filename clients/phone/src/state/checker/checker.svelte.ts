@@ -1,25 +1,21 @@
 import { Problem } from '@muster/shared/api/client.ts';
 import { asFailure } from '@muster/shared/api/problem.ts';
-import type { Listed, SelfCheck, StageReport } from '@muster/shared/api/types.ts';
+import type { CheckList, Listed, SelfCheck, StageReport } from '@muster/shared/api/types.ts';
 import { uuid } from '@muster/shared/ids.ts';
-import { phoneApi } from '../../transport/api.ts';
-import { isGone, listRow, readList, scanRow, type KeptList } from '../../transport/checklist.ts';
+import { isGone, listRow, scanRow, type KeptList } from '../../transport/checklist.ts';
 import type { SealedStore } from '../../transport/sealed.ts';
 import type { StageEntry } from '../../transport/stages.ts';
-import type { Store, TakenBack } from '../../transport/store.ts';
+import type { TakenBack } from '../../transport/store.ts';
 import { loadKeys, readCode, type Keys } from './codes.ts';
 import { judgeCode, judgePerson, type Judged } from './judge.ts';
 import { indexed, reportOf, standings, type Index, type Scan, type Task } from './scans.ts';
 
 /** So long a scan may be taken out before it is sent; meanwhile it lies saved. */
 const HOLD_MS = 4_000;
-/** A list of a hundred thousand over a thin network. */
-const LONGEST_MS = 180_000;
 
 /** What carries scans to the server: the phone's outbox of stage reports. */
 export interface Carrier {
-  entries: StageEntry[];
-  reload(): Promise<void>;
+  read(): Promise<StageEntry[]>;
   /** saves it, and sends nothing yet */
   write(author: string, report: Omit<StageReport, 'sent_at'>): Promise<void>;
   sendSoon(author: string): void;
@@ -70,11 +66,13 @@ export class Checker {
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
-    private readonly store: Store,
+    readonly author: string,
     private readonly sealed: SealedStore,
     private readonly carrier: Carrier,
-    readonly author: string,
-    private readonly now: () => number = Date.now,
+    /** the list of a movement, or of one vehicle; throws Problem or Unreachable */
+    private readonly ask: (movement: string, only: number | null) => Promise<CheckList>,
+    /** by how many milliseconds the server's clock is ahead of this phone's */
+    private readonly skew: () => number,
   ) {}
 
   /** Takes up where she was, of the movements that are hers to check. */
@@ -99,7 +97,9 @@ export class Checker {
   async choose(movement: string): Promise<void> {
     [this.movement, this.task, this.only, this.trouble] = [movement, null, null, null];
     const kept = await this.sealed.get<KeptList>(listRow(movement));
-    await this.take(kept && !isGone(kept, this.author, this.now()) ? kept : null);
+    const gone = kept && isGone(kept, this.author, Date.now() + this.skew());
+    if (gone) await this.sealed.remove(listRow(movement));
+    await this.take(gone ? null : kept);
     await this.reload();
     const epochs = this.scans.map(({ epoch }) => epoch ?? 0);
     this.epoch = Math.max(this.kept?.epoch ?? 0, ...epochs);
@@ -132,9 +132,9 @@ export class Checker {
     this.loading = true;
     const epoch = (this.epoch += 1);
     try {
-      const list = await readList(phoneApi(this.store, LONGEST_MS), movement, only);
+      const list = await this.ask(movement, only);
       if (movement !== this.movement) return;
-      const kept = { author, list, only, heardAt: this.now(), epoch };
+      const kept = { author, list, only, heardAt: Date.now(), epoch };
       await this.sealed.put(listRow(movement), kept);
       [this.only, this.trouble] = [only, null];
       await this.take(kept);
@@ -168,10 +168,12 @@ export class Checker {
   }
 
   /** Takes a scan out that was never sent; false: the server may have it, and must be told more. */
-  undo(scan: Scan): Promise<boolean> {
+  undo({ id }: Scan): Promise<boolean> {
     return this.inTurn(async () => {
+      const scan = this.scans.find((one) => one.id === id);
+      if (scan?.state !== 'saved') return false;
       await this.put({ ...scan, undone: true });
-      if ((await this.carrier.takeBack(scan.id)) === 'out') return true;
+      if ((await this.carrier.takeBack(id)) === 'out') return true;
       await this.put({ ...scan, undone: undefined });
       return false;
     });
@@ -186,7 +188,7 @@ export class Checker {
 
   retry(scan: Scan): Promise<void> {
     return this.inTurn(async () => {
-      const entry = this.entryOf(scan);
+      const entry = (await this.carrier.read()).find(({ body }) => body.id === scan.id);
       await this.put({ ...scan, state: 'saved', problem: undefined });
       if (entry) await this.carrier.retry(this.author, entry);
     });
@@ -196,7 +198,7 @@ export class Checker {
   discard(scan: Scan): Promise<void> {
     return this.inTurn(async () => {
       await this.put({ ...scan, undone: true });
-      const entry = this.entryOf(scan);
+      const entry = (await this.carrier.read()).find(({ body }) => body.id === scan.id);
       if (entry) await this.carrier.discard(entry);
     });
   }
@@ -204,9 +206,9 @@ export class Checker {
   /** What became of each. */
   settle(): Promise<void> {
     return this.inTurn(async () => {
-      await this.carrier.reload();
+      const entries = new Map((await this.carrier.read()).map((one) => [one.body.id, one]));
       for (const scan of this.scans.filter(({ state }) => state === 'saved'))
-        await this.settleOne(scan, this.entryOf(scan));
+        await this.settleOne(scan, entries.get(scan.id));
     });
   }
 
@@ -236,10 +238,6 @@ export class Checker {
     [this.kept, this.keys, this.task] = [null, new Map(), null];
   }
 
-  private entryOf(scan: Scan): StageEntry | undefined {
-    return this.carrier.entries.find(({ body }) => body.id === scan.id);
-  }
-
   private async take(kept: KeptList | null): Promise<void> {
     this.keys = await loadKeys(kept?.list.keys ?? []);
     this.kept = kept;
@@ -264,7 +262,7 @@ export class Checker {
       ...task,
       id: uuid(),
       author: this.author,
-      at: new Date(this.now()).toISOString(),
+      at: new Date().toISOString(),
       ref: judged.person?.ref ?? null,
       code,
       verdict: judged.verdict,

@@ -35,8 +35,12 @@ export class Post {
     return post;
   }
 
+  read(): Promise<StageEntry[]> {
+    return this.store.entries();
+  }
+
   async reload(): Promise<void> {
-    this.entries = await this.store.entries();
+    this.entries = await this.read();
     this.durable = this.store.durable;
   }
 
