@@ -78,7 +78,7 @@ test('a movement is made, planned and filled, its list sealed, amended and ticke
   const [late, keeper, deputy] = colleagues as [Phone, Phone, Phone];
   const page = await sit();
   await page.locator('[data-page=movements]').click();
-  await page.locator('a[href="#/movements/new"]').first().click();
+  await page.locator('a[href^="#/movements/new"]').first().click();
   const nature = page.locator('input[value=exercise]');
   await nature.waitFor();
   // nothing else is asked before it is said whether this is real
