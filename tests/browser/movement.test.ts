@@ -47,7 +47,7 @@ async function move(people: string[], seated: string[], exercise = false): Promi
     if (number === 12 && seated.length)
       await station.desk('PUT', `${path}/vehicles/${vehicle}/manifest`, {
         people: seated,
-        split: seated,
+        split: seated.length < people.length ? seated : [],
       });
   }
   await station.desk('POST', `${path}/activate`);
@@ -60,12 +60,12 @@ async function stands(path: string): Promise<Record<string, Mover>> {
 }
 
 async function family(page: Page): Promise<string[]> {
-  const { self } = await kept<{ self: { household: { ref: string; may_report: boolean }[] } }>(
-    page,
-    'self',
-    'muster',
-  );
-  return self.household.filter(({ may_report }) => may_report).map(({ ref }) => ref);
+  type Self = { self: { household: { ref: string; may_report: boolean }[] } } | undefined;
+  const known = () => kept<Self>(page, 'self', 'muster');
+  await expect.poll(known).toBeDefined(); // shown a moment before it is kept
+  return (await known())!.self.household
+    .filter(({ may_report }) => may_report)
+    .map(({ ref }) => ref);
 }
 
 /** A phone whose owner has a family that she may report. */
