@@ -8,6 +8,9 @@ import { Outbox } from './outbox.ts';
 import { stageReports } from './stages.ts';
 import { Store } from './store.ts';
 
+/** held by the one tab or worker that sends */
+export const SCANS_LOCK = 'muster-scans';
+
 export type ScanStore = Store<Record<string, never>, StageReport>;
 
 export function openScans(): Promise<ScanStore> {
@@ -20,5 +23,5 @@ export function scanOutbox(
   told: () => void,
 ): Outbox<StageReport, StageResult> {
   const line = { ...stageReports(api), about: ({ id }: StageReport) => id };
-  return new Outbox(store, { ...line, lock: 'muster-scans', marks: true }, told);
+  return new Outbox(store, { ...line, lock: SCANS_LOCK, marks: true }, told);
 }

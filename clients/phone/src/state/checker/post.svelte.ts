@@ -3,7 +3,7 @@ import type { Self, StageReport, StageResult } from '@muster/shared/api/types.ts
 import { tidy } from '../../transport/checklist.ts';
 import type { Outbox } from '../../transport/outbox.ts';
 import { repeater } from '../../transport/repeat.ts';
-import { openScans, scanOutbox, type ScanStore } from '../../transport/scans.ts';
+import { openScans, scanOutbox, SCANS_LOCK, type ScanStore } from '../../transport/scans.ts';
 import { SealedStore } from '../../transport/sealed.ts';
 import type { StageEntry } from '../../transport/stages.ts';
 import type { TakenBack } from '../../transport/store.ts';
@@ -56,6 +56,9 @@ export class Post {
   }
 
   async takeBack(id: string): Promise<TakenBack> {
+    // without a network a try that is under way fails at once, and then is none
+    if (navigator.onLine === false && navigator.locks)
+      await navigator.locks.request(SCANS_LOCK, () => undefined);
     const done = await this.store.takeBack((body) => body.id === id);
     await this.reload();
     return done;
