@@ -60,12 +60,13 @@ async function stands(path: string): Promise<Record<string, Mover>> {
 }
 
 async function family(page: Page): Promise<string[]> {
-  type Self = { self: { household: { ref: string; may_report: boolean }[] } } | undefined;
-  const known = () => kept<Self>(page, 'self', 'muster');
-  await expect.poll(known).toBeDefined(); // shown a moment before it is kept
-  return (await known())!.self.household
-    .filter(({ may_report }) => may_report)
-    .map(({ ref }) => ref);
+  interface Kept {
+    self: { household: { ref: string; may_report: boolean }[] };
+  }
+  const self = () => kept<Kept | undefined>(page, 'self', 'muster');
+  await expect.poll(self).toBeTruthy();
+  const { household } = (await self())!.self;
+  return household.filter(({ may_report }) => may_report).map(({ ref }) => ref);
 }
 
 /** A phone whose owner has a family that she may report. */
@@ -78,14 +79,18 @@ async function sponsor(locale = 'en', width = 360) {
   }
 }
 
-/** What a camera reads of the code on the screen. */
+/** What a camera reads of the code on the screen, a few dots a module. */
 async function scanned(page: Page): Promise<string> {
-  const { data, size } = await page.locator('[data-code] canvas').evaluate((node) => {
+  const { dots, size } = await page.locator('[data-code] canvas').evaluate((node) => {
     const canvas = node as HTMLCanvasElement;
-    const seen = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
-    return { data: [...seen.data], size: canvas.width };
+    const { width } = canvas;
+    const seen = canvas.getContext('2d')!.getImageData(0, 0, width, width).data;
+    const places = Array.from({ length: width / 4 }, (_, n) => n * 4 + 2);
+    const dots = places.flatMap((y) => places.map((x) => seen[(y * width + x) * 4]!));
+    return { dots, size: places.length };
   });
-  return jsqr(Uint8ClampedArray.from(data), size, size)?.data ?? '';
+  const picture = Uint8ClampedArray.from(dots.flatMap((light) => [light, light, light, 255]));
+  return jsqr(picture, size, size)?.data ?? '';
 }
 
 test('a family is ready, boards without a network over a reload, and is received once', async () => {
