@@ -49,7 +49,12 @@ function draw(luma: Buffer, base64: string): void {
   const bits = inflateSync(dataOf(png));
   const [left, top] = [(WIDE - width) >> 1, (HIGH - height) >> 1];
   for (let y = 0; y < height; y++) {
-    if (bits[y * row] !== 0) throw new Error('Only rows without a filter are read here.');
+    const filter = bits[y * row]!;
+    // 2: each byte is what it differs by from the one above
+    if (filter !== 0 && filter !== 2)
+      throw new Error(`Rows of filter ${filter} are not read here.`);
+    if (filter === 2)
+      for (let n = y * row + 1; n < (y + 1) * row; n++) bits[n]! += y ? bits[n - row]! : 0;
     for (let x = 0; x < width; x++) {
       const lit = (bits[y * row + 1 + (x >> 3)]! >> (7 - (x & 7))) & 1;
       luma[(top + y) * WIDE + left + x] = lit ? WHITE : BLACK;
