@@ -113,7 +113,11 @@ export function enterTicked(
 }
 
 /** Where a list is had as a file, or as a page to print. */
-export function listAddress(id: string, vehicle: string, form: 'csv' | 'xlsx' | 'print'): string {
+export function listAddress(
+  id: string,
+  vehicle: string,
+  form: 'csv' | 'xlsx' | 'pdf' | 'print',
+): string {
   return `/v1/movements/${id}/vehicles/${vehicle}/manifest/${form}`;
 }
 

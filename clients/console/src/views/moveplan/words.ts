@@ -19,20 +19,20 @@ export const MOVEMENT_KINDS: readonly MovementKind[] = [
   'return',
 ];
 export const POINT_KINDS: Record<PointKind, () => string> = {
-  concentration: m.mp_point_concentration,
-  safe_haven: m.mp_point_safe_haven,
-  other: m.mp_point_other,
+  concentration: m.move_point_concentration,
+  safe_haven: m.move_point_safe_haven,
+  other: m.move_point_other,
 };
 export const LEG_KINDS: Record<LegKind, () => string> = {
-  road: m.mp_leg_road,
-  flight: m.mp_leg_flight,
-  boat: m.mp_leg_boat,
+  road: m.move_leg_road,
+  flight: m.move_leg_flight,
+  boat: m.move_leg_boat,
 };
 export const VEHICLE_STATES: Record<VehicleState, () => string> = {
-  planned: m.mp_vehicle_planned,
-  departed: m.mp_vehicle_departed,
-  arrived: m.mp_vehicle_arrived,
-  withdrawn: m.mp_vehicle_withdrawn,
+  planned: m.move_state_planned,
+  departed: m.move_vehicle_departed,
+  arrived: m.move_vehicle_arrived,
+  withdrawn: m.move_vehicle_withdrawn,
 };
 export const COVERS: Record<Cover, () => string> = {
   covered: m.mp_cover_covered,
