@@ -30,6 +30,7 @@ from loadtests.rows import (
     rollcall,
     roster,
     sizes,
+    stages,
     watches,
 )
 from server import log
@@ -52,6 +53,9 @@ ROWS: list[tuple[tuple[str, ...], Row]] = [
     (("panic_p99_slow_commits_ms",), panics.slow_commits),
     (("panic_p99_flooded_ms",), panics.flooded),
     (("pin_duress_vs_normal", "pin_duress_vs_normal_verify"), pins.measure),
+    (("stage_vs_checkin",), stages.measure),
+    (("movement_delta_flat",), stages.deltas),
+    (("fill_100k",), stages.seats),
     (("sse_vs_raw",), fanout.measure),
     (("phone_app_gzip_kb",), sizes.measure),
 ]

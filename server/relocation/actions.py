@@ -44,16 +44,20 @@ async def record_batch(
     One outcome a report, in order. One that names what is not there is refused alone.
     """
     async with database.transaction(operation_id, lane="report") as con:
-        received_at = await store.begin_batch(con)
-        return await record(con, plan, operation_id, reports, received_at)
+        begun = await store.begin_reports(con, {r.movement_id for r in reports})
+        return await record(con, plan, operation_id, reports, *begun)
 
 
 async def record(
-    con: Any, plan: Plan, operation_id: int, reports: Sequence[Report], received_at: datetime
+    con: Any,
+    plan: Plan,
+    operation_id: int,
+    reports: Sequence[Report],
+    received_at: datetime,
+    states: Mapping[UUID, str],
 ) -> list[Outcome | Exception]:
     """The same within the caller's transaction, which has begun as a batch does and ends here."""
     unique = recording.firsts(reports)
-    states = await _states(con, unique)
     known = await plan.of(con, operation_id, unique)
     rows, refused = _place(unique, states, known, received_at)
     people, rows = await _people(con, rows, states, refused)
@@ -66,11 +70,6 @@ async def record(
     elif stored:
         await confirm(con)
     return recording.outcomes(reports, made, stored, refused, _repeat)
-
-
-async def _states(con: Any, reports: Iterable[Report]) -> dict[UUID, str]:
-    named = list({r.movement_id for r in reports})
-    return {r[0]: r[1] for r in await con.fetch(store.SQL.states, named)}
 
 
 def _place(
@@ -212,7 +211,6 @@ async def settle(
 ) -> list[stream.Draft]:
     """Writes where people stand now with their cells, counts and contradictions, in the order of
     the locks; the events that tell of it."""
-    await store.write_standings(con, stands)
     stages: Counter[Cell] = Counter()
     counts: Counter[Thing] = Counter()
     for (movement_id, person_id), standing in stands.items():
@@ -225,16 +223,17 @@ async def settle(
         if was.memory.rides != standing.memory.rides or was.point != standing.point:
             delta = store.changes(rules.counted(was), rules.counted(standing))
             counts.update({(movement_id, *thing): n for thing, n in delta.items()})
-    cells = await store.move_stages(con, stages)
-    moved = await store.move_counts(con, counts)
+    counts = Counter({thing: n for thing, n in counts.items() if n})
+    now = await store.settle(con, stands, stages, counts)
     await store.find_conflicts(con, conflicts)
-    await capacity.check(con, [c[:2] for c in moved if c[2] == "boarded"], received_at)
+    full = [t[:2] for t, n in now.counts.items() if max(n, n - counts[t]) > now.seats.get(t, n)]
+    await capacity.check(con, full, received_at)
     movements = sorted({movement_id for movement_id, _ in stands})
-    return [_draft(movement_id, cells, moved) for movement_id in movements]
+    return [_draft(movement_id, now.cells, now.counts) for movement_id in movements]
 
 
 def _draft(
-    movement_id: UUID, cells: Iterable[tuple[Any, ...]], moved: Iterable[tuple[Any, ...]]
+    movement_id: UUID, cells: Iterable[tuple[Any, ...]], moved: Iterable[Thing]
 ) -> stream.Draft:
     own = [c[1:] for c in cells if c[0] == movement_id]
     things = sorted({c[1] for c in moved if c[0] == movement_id})

@@ -3,14 +3,13 @@
 WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(49, current_operation()))
 SELECT clock_timestamp() FROM held
 
+-- name: begin_reports
+-- The same for a batch of reports; tells also the states of the movements they name.
+SELECT moment, movement_id, state FROM begin_reports($1::uuid[])
+
 -- name: hold_out_reports
 -- Waits for the batches under way and holds off new ones until the commit.
 SELECT pg_advisory_xact_lock(49, current_operation())
-
--- name: states
--- The movements that reports name. Read after begin_batch has waited.
-SELECT movement_id, state FROM movement
-WHERE operation_id = current_operation() AND movement_id = ANY ($1::uuid[])
 
 -- name: vehicles
 -- What reports are read by of vehicles, by their id or number.
@@ -100,11 +99,6 @@ LEFT JOIN movement_point e ON e.operation_id = l.operation_id
 LEFT JOIN movement_point p ON p.operation_id = r.operation_id
   AND p.movement_id = r.movement_id AND p.point_id = r.point_id
 
--- name: write_standings
--- Writes where people stand, whose rows are held.
-SELECT write_standings($1::text::uuid[], $2::text::int[], $3::text::text[], $4::text::uuid[],
-  $5::text::uuid[], $6::text::timestamptz[], $7::text::uuid[], $8::text::text[])
-
 -- name: move_stages
 -- Adds deltas to cells; returns their new absolute counts.
 SELECT * FROM move_stages($1::text::uuid[], $2::text::int[], $3::text::int[], $4::text::text[],
@@ -113,6 +107,15 @@ SELECT * FROM move_stages($1::text::uuid[], $2::text::int[], $3::text::int[], $4
 -- name: move_counts
 -- Adds deltas to the counts of vehicles and points; returns their new absolute counts.
 SELECT * FROM move_counts($1::text::uuid[], $2::text::uuid[], $3::text::text[], $4::text::int[])
+
+-- name: settle
+-- Writes where people stand, whose rows are held, and adds deltas to cells and to the counts of
+-- vehicles and points; returns their new absolute counts.
+SELECT movement_id, thing_id, what, seats, area_id, agency_id, category, stage, count
+FROM settle($1::text::uuid[], $2::text::int[], $3::text::text[], $4::text::uuid[],
+  $5::text::uuid[], $6::text::timestamptz[], $7::text::uuid[], $8::text::text[],
+  $9::text::uuid[], $10::text::int[], $11::text::int[], $12::text::text[], $13::text::text[],
+  $14::text::int[], $15::text::uuid[], $16::text::uuid[], $17::text::text[], $18::text::int[])
 
 -- name: overfull
 -- Of some vehicles: how many more boarded than there are seats, how often a human decided of that, and

@@ -103,10 +103,11 @@ def draft(movement_id: UUID, cells: Iterable[Any] = (), things: Iterable[UUID] =
     return Draft("movement", about)
 
 
-async def begin_batch(con: Any) -> datetime:
-    """Takes the shared lock against freezing and closing; the database's time."""
-    moment: datetime = await con.fetchval(SQL.begin_batch)
-    return moment
+async def begin_reports(con: Any, movements: Iterable[UUID]) -> tuple[datetime, dict[UUID, str]]:
+    """Takes the shared lock against freezing and closing; the database's time, and the states of
+    these movements, as far as there are such."""
+    rows = await con.fetch(SQL.begin_reports, list(movements))
+    return rows[0][0], {r[1]: r[2] for r in rows if r[1] is not None}
 
 
 async def hold_standings(con: Any, who: Iterable[Who]) -> dict[Who, Person]:
@@ -175,16 +176,6 @@ async def all_of_theirs(con: Any, who: Iterable[Who]) -> dict[Who, list[Said]]:
     return found
 
 
-async def write_standings(con: Any, people: Mapping[Who, Standing]) -> None:
-    """Writes where people stand, whose rows are held."""
-    rows = [
-        (*who, s.stage, s.vehicle, s.point, s.since, s.report_id, _memory(s))
-        for who, s in people.items()
-    ]
-    columns = map(literal, zip(*rows, strict=True))
-    await con.execute(SQL.write_standings, *columns)
-
-
 def _memory(standing: Standing) -> str:
     return msgspec.json.encode(standing.memory).decode()
 
@@ -193,9 +184,7 @@ async def move_stages(con: Any, deltas: Mapping[Cell, int]) -> list[tuple[Any, .
     """Adds deltas to cells; (movement, area, agency, category, stage, absolute count)."""
     if not deltas:
         return []
-    columns = map(literal, zip(*deltas, strict=True))
-    rows = await con.fetch(SQL.move_stages, *columns, literal(deltas.values()))
-    return [tuple(r) for r in rows]
+    return [tuple(r) for r in await con.fetch(SQL.move_stages, *_deltas(deltas, 5))]
 
 
 async def move_counts(con: Any, deltas: Mapping[Thing, int]) -> list[tuple[Any, ...]]:
@@ -203,9 +192,49 @@ async def move_counts(con: Any, deltas: Mapping[Thing, int]) -> list[tuple[Any, 
     deltas = {thing: n for thing, n in deltas.items() if n}
     if not deltas:
         return []
-    columns = map(literal, zip(*deltas, strict=True))
-    rows = await con.fetch(SQL.move_counts, *columns, literal(deltas.values()))
+    rows = await con.fetch(SQL.move_counts, *_deltas(deltas, 3))
     return [tuple(r) for r in rows]
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """Absolute counts after a batch. cells: (movement, area, agency, category, stage, count).
+    counts: of vehicles and points. seats: of vehicles somebody boarded."""
+
+    cells: list[tuple[Any, ...]]
+    counts: dict[Thing, int]
+    seats: dict[Thing, int]
+
+
+async def settle(
+    con: Any,
+    people: Mapping[Who, Standing],
+    stages: Mapping[Cell, int],
+    counts: Mapping[Thing, int],
+) -> Settled:
+    """Writes where people stand, whose rows are held; adds deltas to cells and counts."""
+    rows = [
+        (*who, s.stage, s.vehicle, s.point, s.since, s.report_id, _memory(s))
+        for who, s in people.items()
+    ]
+    found = await con.fetch(
+        SQL.settle, *_columns_of(rows, 8), *_deltas(stages, 5), *_deltas(counts, 3)
+    )
+    things = [((r[0], r[1], r[2]), r[3], r[8]) for r in found if r[1] is not None]
+    return Settled(
+        cells=[(r[0], *r[4:9]) for r in found if r[1] is None],
+        counts={thing: count for thing, _, count in things},
+        seats={thing: seats for thing, seats, _ in things if seats is not None},
+    )
+
+
+def _deltas(deltas: Mapping[Any, int], width: int) -> list[str]:
+    return _columns_of([(*key, n) for key, n in deltas.items()], width + 1)
+
+
+def _columns_of(rows: Sequence[tuple[Any, ...]], width: int) -> list[str]:
+    if not rows:
+        return ["{}"] * width
+    return [literal(column) for column in zip(*rows, strict=True)]
 
 
 async def find_conflicts(con: Any, found: Sequence[tuple[UUID, int, Conflict]]) -> None:

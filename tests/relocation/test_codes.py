@@ -1,12 +1,9 @@
 """Signed codes and checkers: forged, replayed, revoked; offline lists, merged in any order."""
 
 import base64
-import random
 from collections.abc import AsyncIterator
 from datetime import datetime
-from itertools import groupby
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import segno
@@ -210,66 +207,3 @@ async def test_a_checker_s_list_verifies_codes_offline(own: Moving) -> None:
     assert [p["ref"] for p in few["people"]] == ["P4"]
     nobody = await own.here.phone(3)
     assert (await nobody.call("GET", f"{own.path}/bundle")).status_code == 404
-
-
-def _seen(chance: random.Random, own: Moving, codes: dict[str, str]) -> list[dict[str, Any]]:
-    """What three checkers saw in an hour offline: scans and names, places, vehicles, mistakes. Of
-    phones whose clocks are right, no two at once."""
-    seen = []
-    for ago_s in chance.sample(range(1, 3600), 36):
-        ref = chance.choice(list(codes))
-        stage, more = chance.choice(
-            [
-                ("at_point", {"point": chance.choice(["GATE", "CAMP", "BORDER"])}),
-                ("boarded", {"vehicle": chance.choice([1, 2, 3])}),
-                ("arrived", {"vehicle": chance.choice([1, 2, 3])}),
-                ("ready", {}),
-            ]
-        )
-        if chance.random() < 0.6:
-            more = {**more, "code": codes[ref]}
-        seen.append(own.said(ref, stage, ago_s, **more))
-        del seen[-1]["sent_at"]
-    return seen
-
-
-@pytest.mark.parametrize("seed", range(2))
-async def test_lists_of_several_checkers_merged_in_any_order_come_to_the_same(
-    own: Moving, seed: int
-) -> None:
-    """Sent in any order, cut anywhere, repeated: the same standings and the same contradictions."""
-    chance = random.Random(seed)
-    codes = {ref: (await code_of(own, ref))["code"] for ref in ("P4", "P5", "P6", "P8")}
-    phones = [await checker(own, n) for n in (19, 20, 21)]
-    seen = _seen(chance, own, codes)
-    ends = []
-    for turn in range(3):
-        if turn:  # another movement, with the same plan
-            own.movement = uuid4()
-            await own.begin()
-            for n in (20, 21, 22):
-                await own.ask("PUT", f"/checkers/P{n}")
-        ids = {body["id"]: str(uuid4()) for body in seen}
-        sent = [(n % 3, body) for n, body in enumerate(seen)]
-        sent += chance.sample(sent, 9)
-        chance.shuffle(sent)
-        for n, group in groupby(sent, key=lambda each: each[0]):
-            own_ids = {"movement": str(own.movement)}
-            bodies = [{**body, **own_ids, "id": ids[body["id"]]} for _, body in group]
-            assert not [r for r in await scan(phones[n], *bodies) if "error" in r]
-        ends.append(await _ends(own, {new: old for old, new in ids.items()}))
-        await own.exact()
-    assert ends[0] == ends[1] == ends[2]
-    assert ends[0][1], "something contradicted something"
-
-
-async def _ends(own: Moving, old: dict[str, str]) -> Any:
-    """Where people stand, and what contradicts what, by the reports of the first turn."""
-    people = (await own.ask("GET", "/people"))["items"]
-    stands = {p["ref"]: (p["stage"], p["vehicle_no"], p["point"], p["how"]) for p in people}
-    rows = (await own.ask("GET", "/conflicts", params={"state": "open"}))["items"]
-    open_ones = {
-        (c["kind"], *(old[c[end]["id"]] if c[end] else None for end in ("first", "second")))
-        for c in rows
-    }
-    return stands, open_ones

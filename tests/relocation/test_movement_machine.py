@@ -362,7 +362,7 @@ _NONE = "array_fill('{}'::text, ARRAY[cardinality($8::text::text[])])"
 @pytest.mark.parametrize(
     ("store", "block", "was", "instead", "found"),
     [
-        (SQL, "write_standings", _MEMORIES, _NONE, "where people stand"),
+        (SQL, "settle", _MEMORIES, _NONE, "where people stand"),
         (SQL, "explain_conflicts", "c.state = 'open'", "false", "exactly while it is found"),
         (SQL, "find_conflicts", "c.state = 'explained'", "false", "exactly while it is found"),
         (SQL, "earlier_reports", "r.received_at", "clock_timestamp()", "answer the same"),

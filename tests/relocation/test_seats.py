@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import date
+from itertools import groupby
 from uuid import UUID
 
 import pytest
@@ -70,6 +71,25 @@ def test_households_stay_together_unless_split_by_hand(leg: object, order: list[
         assert len(new) <= 1
         if new:
             assert {sits[r.person_id] for r in own} == new, "all of it, in one vehicle"
+
+
+@given(legs(), st.permutations(rules.ORDER))
+def test_each_household_takes_the_first_vehicle_that_holds_it(
+    leg: object, order: list[str]
+) -> None:
+    """Played again in the order in which seats were given."""
+    riders, vehicles, split = leg  # type: ignore[misc]
+    home = {r.person_id: r.household_id for r in riders}
+    begun = {r.household_id for r in riders if r.sits is not None}
+    free = {v.vehicle_id: v.seats - v.taken for v in vehicles if v.open}
+    placed = rules.fill(riders, vehicles, order, split).placed
+    for household, seats in groupby(placed, key=lambda given: home[given[0]]):
+        own = [vehicle_id for _, vehicle_id in seats]
+        if household not in split and household not in begun:
+            first = next(v for v in vehicles if v.open and free[v.vehicle_id] >= len(own))
+            assert set(own) == {first.vehicle_id}
+        for vehicle_id in own:
+            free[vehicle_id] -= 1
 
 
 @given(legs())

@@ -24,7 +24,7 @@ from server.relocation.movements import store as movements
 from server.relocation.movements.actions import digest
 from server.relocation.movements.store import Sight
 from server.relocation.plan.known import Plan
-from server.relocation.store import Person, Report, begin_batch, draft, hold_standings
+from server.relocation.store import Person, Report, begin_reports, draft, hold_standings
 
 SQL = named_sql(__file__)
 NO_CONFLICT = "There is no such conflict."
@@ -111,7 +111,7 @@ async def resolve(
     """
     sight, body_sha256 = movements.sight_of(who, scope), digest(body)
     async with db.transaction(who.operation_id) as con:
-        received_at = await begin_batch(con)
+        received_at, states = await begin_reports(con, [movement_id])
         row = await one(con, sight, movement_id, conflict_id)
         person_id = row["person_id"]
         key = (movement_id, person_id)
@@ -132,7 +132,8 @@ async def resolve(
         if not reports:
             await stream.append(con, [draft(movement_id, things=[row["vehicle_id"]])])
             return True
-        [outcome] = await actions.record(con, plan, who.operation_id, reports, received_at)
+        begun = received_at, states
+        [outcome] = await actions.record(con, plan, who.operation_id, reports, *begun)
         if isinstance(outcome, Exception):
             raise outcome
         if not outcome[1]:

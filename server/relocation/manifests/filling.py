@@ -1,5 +1,7 @@
 """Filling the seats of a leg by rule: shown first, and applied as it was shown."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -50,12 +52,14 @@ async def fill(db: Database, who: Principal, scope: Scope, movement_id: UUID, wi
             led(locked.state, "cancel")
         own = await store.leg(con, movement_id, wish.leg)
         split = own.splits | _households(own, wish.split)
-        found = outcome(own, _order(wish), await store.ranks(con, wish.zones), split)
+        ranks = await store.ranks(con, wish.zones)
+        # in a thread: of very many people it takes a while, in which others call for help
+        found = await asyncio.to_thread(outcome, own, _order(wish), ranks, split)
         if wish.mark not in (None, found.filled.mark()):
             raise Clash("It would come out otherwise now. Look again.", code="fill_changed")
         if wish.apply:
             await _apply(con, who, movement_id, own, found, sorted(split - own.splits))
-        return _shown(own, wish, found)
+        return await asyncio.to_thread(_shown, own, wish, found)
 
 
 def _order(wish: FillIn) -> list[Need]:
@@ -110,7 +114,7 @@ def _shown(own: Leg, wish: FillIn, found: Outcome) -> Fill:
     people = {p.person_id: p for p in own.people}
     numbers = own.numbers()
     placed = found.filled.placed
-    seats = {v.vehicle_id: sum(1 for _, to in placed if to == v.vehicle_id) for v in found.rooms}
+    seats = Counter(vehicle_id for _, vehicle_id in placed)
     return Fill(
         leg=own.leg_id,
         applied=wish.apply,

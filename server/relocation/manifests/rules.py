@@ -83,20 +83,45 @@ def fill(
     homes: dict[int, list[Rider]] = defaultdict(list)
     for rider in sorted(riders, key=lambda r: r.person_id):
         homes[rider.household_id].append(rider)
-    free = {v.vehicle_id: max(0, v.seats - v.taken) for v in _open(vehicles)}
+    rooms = _Rooms(vehicles)
     placed: list[tuple[int, UUID]] = []
     waiting: list[Wait] = []
     for home in sorted(homes.values(), key=lambda own: _turn(own, order)):
-        given, waits = _seat(home, vehicles, free, home[0].household_id in split)
+        given, waits = _seat(home, rooms, home[0].household_id in split)
         placed += given
         waiting += waits
-        for _, vehicle_id in given:
-            free[vehicle_id] -= 1
+        rooms.take(given)
     return Filled(tuple(placed), tuple(waiting))
 
 
-def _open(vehicles: Iterable[Vehicle]) -> list[Vehicle]:
-    return sorted((v for v in vehicles if v.open), key=lambda v: v.number)
+class _Rooms:
+    """The vehicles while they fill: `open` by number, and what is `free` in each of these.
+
+    Room only shrinks, so the first vehicle that holds so many never comes before the one that did
+    last: all households together pass each vehicle once for each size.
+    """
+
+    def __init__(self, vehicles: Iterable[Vehicle]) -> None:
+        self.known = {v.vehicle_id: v for v in vehicles}
+        self.open = sorted((v for v in self.known.values() if v.open), key=lambda v: v.number)
+        self.free = {v.vehicle_id: max(0, v.seats - v.taken) for v in self.open}
+        self.left = sum(self.free.values())
+        self.largest = max((v.seats for v in self.open), default=0)
+        self._from: dict[int, int] = defaultdict(int)
+
+    def first(self, size: int) -> UUID | None:
+        """The first vehicle that holds so many."""
+        n = self._from[size]
+        while n < len(self.open) and self.free[self.open[n].vehicle_id] < size:
+            n += 1
+        self._from[size] = n
+        return self.open[n].vehicle_id if n < len(self.open) else None
+
+    def take(self, given: Sequence[tuple[int, UUID]]) -> None:
+        """These seats are free no more."""
+        self.left -= len(given)
+        for _, vehicle_id in given:
+            self.free[vehicle_id] -= 1
 
 
 def _turn(home: Sequence[Rider], order: Sequence[str]) -> tuple[object, ...]:
@@ -111,29 +136,32 @@ def _turn(home: Sequence[Rider], order: Sequence[str]) -> tuple[object, ...]:
 
 
 def _seat(
-    home: Sequence[Rider], vehicles: Sequence[Vehicle], free: Mapping[UUID, int], apart: bool
+    home: Sequence[Rider], rooms: _Rooms, apart: bool
 ) -> tuple[list[tuple[int, UUID]], list[Wait]]:
     """Seats of one household's members who have none, or why they wait."""
     due = [r.person_id for r in home if r.sits is None]
     if not due:
         return [], []
     if apart:
-        return _scatter(due, vehicles, free)
+        return _scatter(due, rooms)
     sits = {r.sits for r in home if r.sits is not None}
-    fits = [v for v in _open(vehicles) if free[v.vehicle_id] >= len(due)]
-    if sits:
-        fits = [v for v in fits if {v.vehicle_id} == sits]
-    if fits:
-        return [(person_id, fits[0].vehicle_id) for person_id in due], []
-    wait = _joining(sits, vehicles) if sits else (_alone(len(due), vehicles, free), None)
+    fits = _theirs(sits, len(due), rooms) if sits else rooms.first(len(due))
+    if fits is not None:
+        return [(person_id, fits) for person_id in due], []
+    wait = _joining(sits, rooms) if sits else (_alone(len(due), rooms), None)
     return [], [Wait(person_id, *wait) for person_id in due]
 
 
-def _scatter(
-    due: Sequence[int], vehicles: Sequence[Vehicle], free: Mapping[UUID, int]
-) -> tuple[list[tuple[int, UUID]], list[Wait]]:
+def _theirs(sits: Collection[UUID], size: int, rooms: _Rooms) -> UUID | None:
+    """The one vehicle where others of a household sit, if it is open and holds so many more."""
+    vehicle_id, *more = sits
+    return vehicle_id if not more and rooms.free.get(vehicle_id, 0) >= size else None
+
+
+def _scatter(due: Sequence[int], rooms: _Rooms) -> tuple[list[tuple[int, UUID]], list[Wait]]:
     """Over as few vehicles as hold them; who finds no seat waits."""
-    roomy = sorted(_open(vehicles), key=lambda v: -free[v.vehicle_id])
+    free = rooms.free
+    roomy = sorted(rooms.open, key=lambda v: -free[v.vehicle_id])
     snug = [v for v in reversed(roomy) if free[v.vehicle_id] >= len(due)]
     seats = [v.vehicle_id for v in snug[:1] or roomy for _ in range(free[v.vehicle_id])]
     placed = list(zip(due, seats, strict=False))
@@ -141,22 +169,21 @@ def _scatter(
     return placed, [Wait(person_id, reason) for person_id in due[len(placed) :]]
 
 
-def _joining(sits: Collection[UUID], vehicles: Sequence[Vehicle]) -> tuple[str, int | None]:
+def _joining(sits: Collection[UUID], rooms: _Rooms) -> tuple[str, int | None]:
     """Why the rest of a household cannot join those of it who have seats."""
-    own = [v for v in vehicles if v.vehicle_id in sits]
+    own = [rooms.known[v] for v in sits if v in rooms.known]
     if len(own) != 1:
         return "household_apart", None
     return ("household_vehicle_full" if own[0].open else "household_vehicle_closed"), own[0].number
 
 
-def _alone(size: int, vehicles: Sequence[Vehicle], free: Mapping[UUID, int]) -> str:
+def _alone(size: int, rooms: _Rooms) -> str:
     """Why a household none of which has a seat gets none."""
-    open_ones = _open(vehicles)
-    if not open_ones:
+    if not rooms.open:
         return "no_vehicle"
-    if size > max(v.seats for v in open_ones):
+    if size > rooms.largest:
         return "larger_than_vehicle"
-    return "no_seats_together" if sum(free.values()) >= size else "full"
+    return "no_seats_together" if rooms.left >= size else "full"
 
 
 def torn(sits: Mapping[int, UUID | None], split: bool) -> bool:

@@ -1,6 +1,7 @@
 """A leg with its vehicles, seats and people, as the rules read it and as it is shown."""
 
 import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -203,15 +204,10 @@ def released(own: Leg) -> dict[int, str]:
 
 def rooms(own: Leg, gone: Collection[int]) -> list[rules.Vehicle]:
     """The vehicles as the rules read them."""
+    taken = Counter(p.sits for p in own.people if p.person_id not in gone)
+    taken.update(p.rides for p in own.people if p.stage == "boarded" and p.rides != p.sits)
     return [
-        rules.Vehicle(
-            v.vehicle_id,
-            v.number,
-            v.seats,
-            sum(p.person_id not in gone for p in own.listed(v.vehicle_id))
-            + len(own.unlisted(v.vehicle_id)),
-            v.open,
-        )
+        rules.Vehicle(v.vehicle_id, v.number, v.seats, taken[v.vehicle_id], v.open)
         for v in own.vehicles
     ]
 
@@ -231,14 +227,17 @@ async def give(
     wanted: dict[UUID, list[int]] = {}
     for person_id, vehicle_id in placed:
         wanted.setdefault(vehicle_id, []).append(person_id)
+    taken: dict[UUID | None, set[int]] = defaultdict(set)
+    for p in own.people:
+        taken[p.sits].add(p.seat or 0)
+    vehicles = {v.vehicle_id: v for v in own.vehicles}
     rows: list[tuple[int, UUID, int]] = []
     for vehicle_id, people in wanted.items():
-        vehicle = own.vehicle(vehicle_id)
-        taken = {p.seat or 0 for p in own.listed(vehicle_id)}
-        free = rules.numbers(taken, vehicle.seats, len(people))
+        vehicle = vehicles[vehicle_id]
+        free = rules.numbers(taken[vehicle_id], vehicle.seats, len(people))
         if len(free) < len(people):
             raise refuse_field("people", f"Vehicle {vehicle.number} has {vehicle.seats} seats.")
-        rows += [(p, vehicle_id, n) for p, n in zip(people, free, strict=True)]
+        rows += [(who, vehicle_id, n) for who, n in zip(people, free, strict=True)]
     if rows:
         columns = map(list, zip(*rows, strict=True))
         await con.execute(SQL.give, movement_id, own.leg_id, *columns, hand, actor)
