@@ -170,7 +170,8 @@ async def exact(db: Database, operation_id: int, movement: UUID) -> Counter[str]
 def _check_overload(excess: int, rows: list[Any]) -> None:
     """An overload is open exactly while it is more than a human decided of, if any did."""
     decided = max((r["excess"] for r in rows if r["state"] == "resolved"), default=0)
-    assert sum(r["state"] == "open" for r in rows) == (excess > decided), (excess, rows)
+    told = ("open exactly while it is found", excess, rows)
+    assert sum(r["state"] == "open" for r in rows) == (excess > decided), told
     assert excess > 0 or decided == 0, "what fits begins anew"
 
 

@@ -105,7 +105,7 @@ async def test_who_alone_was_in_it_is_replaced_with_seat_code_and_offices(databa
         assert await own.sql("SELECT person_id FROM medical_need") == [(person,)]
         assert await own.sql("SELECT deputies FROM movement_function") == [([person],)]
         manifest = await own.ask("GET", seats)
-        assert sorted(s["ref"] for s in manifest["seats"]) == sorted(["P1", into])
+        assert sorted(s["person"]["ref"] for s in manifest["seats"]) == sorted(["P1", into])
         assert {(a["what"], a["person"]["ref"]) for a in manifest["amendments"]} == {
             ("taken_off", "W1"), ("put_on", into)}  # fmt: skip
         scanned = await _scan(own, code.json()["code"])

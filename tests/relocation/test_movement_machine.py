@@ -17,6 +17,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -94,6 +95,7 @@ class Courses(RuleBasedStateMachine):
     own: ClassVar[Moving]
     desks: ClassVar[list[Caller]]
     number: ClassVar[int] = 0
+    broken: ClassVar[list[str]] = []  # what did not hold, in the order it was seen
 
     @initialize(first=BATCH, second=BATCH)
     def begin(self, first: list[Any], second: list[Any]) -> None:
@@ -124,7 +126,11 @@ class Courses(RuleBasedStateMachine):
         self.since = {tuple(r)[:4]: 0 for r in await own.sql(_CELLS, own.movement)}
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return self.runner.run(work)
+        try:
+            return self.runner.run(work)
+        except AssertionError as problem:
+            self.broken.append(str(problem))
+            raise
 
     def at_once(self, *work: Coroutine[Any, Any, Any]) -> None:
         async def all_of_it() -> None:
@@ -383,8 +389,11 @@ def test_it_bites(
     text = store.blocks[block]
     assert was in text
     monkeypatch.setitem(store.blocks, block, text.replace(was, instead))
-    with pytest.raises(AssertionError, match=found):
-        _courses(database, 15)
+    # Servers race: what one run breaks another may not, which the search calls flaky.
+    Courses.broken.clear()
+    with pytest.raises((AssertionError, Flaky)):
+        _courses(database, 40)
+    assert found in Courses.broken[0]
 
 
 _HELD = "hold_standings($1::text::uuid[], $2::text::int[])"

@@ -4,7 +4,7 @@ Each message is on record once, however often and in whatever order its provider
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from server import jobs
@@ -21,6 +21,7 @@ from server.satellites import SatelliteRoute
 
 READ = "satellite.read"
 URGENT, LANE = 0, 2
+PORTION = 1000
 NO_DEVICE = "There is no such device among those of people in your sight."
 
 
@@ -34,8 +35,9 @@ class Inbox:
     async def take(self, route: SatelliteRoute, events: Sequence[Event]) -> None:
         """Returns when all are on record. Raises Unavailable where that is not sure."""
         for operation_id, own in (await self._places(route, events)).items():
-            await keep(self._db, operation_id, route, own)
-            self._wake(operation_id)
+            for portion in portions(route, own):
+                await keep(self._db, operation_id, route, portion)
+                self._wake(operation_id)
 
     async def _places(
         self, route: SatelliteRoute, events: Sequence[Event]
@@ -55,6 +57,14 @@ class Inbox:
             for operation_id in of_imei.get(event.imei, every):
                 plan[operation_id].append(event)
         return plan
+
+
+def portions(route: SatelliteRoute, events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    """What may need help first, the rest as it came, so much in one transaction that a repeat of a
+    request that took too long goes on where it was ended."""
+    urgent_first = sorted(events, key=lambda e: _lane(route, e))
+    for start in range(0, len(events), PORTION):
+        yield urgent_first[start : start + PORTION]
 
 
 def belongs(rows: Iterable[Any]) -> dict[str, list[int]]:

@@ -37,7 +37,10 @@ async def manifest(
         own = await store.leg_of(con, movement_id, vehicle_id)
         seal = await con.fetchrow(SQL.sealed, movement_id, vehicle_id)
         amendments = await con.fetch(SQL.amendments, movement_id, vehicle_id)
-    seen = {p.ref for p in own.people if _sees(sight, p)}
+        sighted = {p.person_id: p.ref for p in own.people if _sees(sight, p)}
+        was = await con.fetch(SQL.merged_refs, list(sighted))
+    # Under a seal stand the names of that day: who was merged since is seen with who remains.
+    seen = {*sighted.values(), *(r["ref"] for r in was)}
     vehicle = own.vehicle(vehicle_id)
     listed, gone = own.listed(vehicle_id), store.released(own)
     homes = {p.household_id for p in listed if p.ref in seen}

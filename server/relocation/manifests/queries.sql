@@ -116,6 +116,11 @@ JOIN person p ON p.operation_id = m.operation_id AND p.person_id = m.person_id
 WHERE m.operation_id = current_operation() AND m.movement_id = $1 AND m.vehicle_id = $2
 ORDER BY m.at, m.amendment_id, m.what DESC, m.seat
 
+-- name: merged_refs
+-- The refs of records that turned out to be one of some people.
+SELECT ref FROM person
+WHERE operation_id = current_operation() AND merged_into = ANY ($1::int[])
+
 -- name: members
 -- The people of a movement among some refs.
 SELECT p.ref, m.person_id, m.area_id, m.household_id FROM movement_person m
