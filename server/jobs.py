@@ -8,7 +8,7 @@ claim has a token of its own: whoever has lost a job to another writes nothing t
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,9 @@ LAST_LANE = 3
 
 _ENQUEUE = """
     INSERT INTO job (operation_id, kind, run_key, payload, due_at, lane)
-    VALUES ($1, $2, $3, $4::text::jsonb, coalesce($5, clock_timestamp()), $6)
+    SELECT $1, j.kind, j.run_key, j.payload::jsonb, coalesce(j.due_at, clock_timestamp()), j.lane
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::int[])
+         AS j (kind, run_key, payload, due_at, lane)
     ON CONFLICT (operation_id, kind, run_key)
     DO UPDATE SET due_at = excluded.due_at, payload = excluded.payload, attempts = 0, claim = NULL
 """
@@ -61,6 +63,26 @@ class Job(msgspec.Struct, frozen=True):
 Handler = Callable[[Job], Awaitable[None]]
 
 
+class Draft(msgspec.Struct, frozen=True):
+    """A job about to be written. `lane` as of deliveries: 0 panics, 1 life safety, 2 urgent, 3 the
+    rest; a lower one is taken first. `due_at` None: at once."""
+
+    kind: str
+    run_key: str
+    payload: dict[str, Any]
+    due_at: datetime | None = None
+    lane: int = LAST_LANE
+
+
+async def enqueue_all(con: Any, operation_id: int, jobs: Sequence[Draft]) -> None:
+    """Writes jobs of different kinds or keys in the caller's transaction, in one round trip; the
+    same kind and key again only re-times one."""
+    texts = [msgspec.json.encode(j.payload).decode() for j in jobs]
+    kinds, keys = [j.kind for j in jobs], [j.run_key for j in jobs]
+    due, lanes = [j.due_at for j in jobs], [j.lane for j in jobs]
+    await con.execute(_ENQUEUE, operation_id, kinds, keys, texts, due, lanes)
+
+
 async def enqueue(
     con: Any,
     operation_id: int,
@@ -70,12 +92,8 @@ async def enqueue(
     due_at: datetime | None = None,
     lane: int = LAST_LANE,
 ) -> None:
-    """Writes a job in the caller's transaction; the same kind and key again only re-times it.
-
-    `lane` as of deliveries: 1 life safety, 2 urgent, 3 the rest; a lower one is taken first.
-    """
-    text = msgspec.json.encode(payload or {}).decode()
-    await con.execute(_ENQUEUE, operation_id, kind, run_key, text, due_at, lane)
+    """Writes a job in the caller's transaction; the same kind and key again only re-times it."""
+    await enqueue_all(con, operation_id, [Draft(kind, run_key, payload or {}, due_at, lane)])
 
 
 async def cancel(con: Any, operation_id: int, kind: str, run_key: str) -> None:

@@ -16,10 +16,9 @@ from server.db import Database, retried
 COUNT = "panic.count"
 
 
-async def enqueue(con: Any, operation_id: int, panic_id: UUID) -> None:
-    """Writes the job that counts a panic in."""
-    payload = {"panic_id": str(panic_id)}
-    await jobs.enqueue(con, operation_id, COUNT, str(panic_id), payload, None, 0)
+def job(panic_id: UUID) -> jobs.Draft:
+    """The one that counts a panic in."""
+    return jobs.Draft(COUNT, str(panic_id), {"panic_id": str(panic_id)}, None, 0)
 
 
 @retried

@@ -17,7 +17,7 @@ async def follow(con: Any, who: Principal, other: Any, person: Any) -> list[stre
     further press would have. Whoever calls this counts the person's answers again after it.
     """
     for record in (other, person):
-        await con.execute(SQL.begin, record["person_id"])
+        await con.execute(SQL.hold_presser, record["person_id"])
     ids = (other["person_id"], person["person_id"])
     moved = [r["panic_id"] for r in await con.fetch(SQL.merged_panics, ids[0])]
     drafts: list[stream.Draft] = []

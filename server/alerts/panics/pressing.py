@@ -7,7 +7,6 @@ hers are being written go together, so that no phone, however it is pressed, tak
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,10 +17,11 @@ from server import stream
 from server.alerts.panics import counting, nearby, rules, store, telling
 from server.alerts.panics.press import Press
 from server.alerts.panics.rules import Kind
-from server.alerts.panics.store import SQL, Live, Stamp
+from server.alerts.panics.store import SQL, Begun, Known, Live, Stamp
 from server.batch import Batcher
 from server.clock import corrected
 from server.db import Database, confirm, retried
+from server.jobs import Draft, enqueue_all
 
 MOST = 100  # presses a transaction
 
@@ -93,27 +93,30 @@ async def press(
     One answer a press, in order. Raises Unavailable; nothing else ever refuses a press.
     """
     async with db.transaction(operation_id, lane="panic") as con:
-        person_id, moment = await con.fetchrow(SQL.begin, caller.person_id)
-        whose = msgspec.structs.replace(caller, person_id=person_id)
-        work = _Pressing(con, operation_id, whose, moment, served)
+        ids = list({p.press_id for p in presses})
+        begun = await store.begin(con, caller.person_id, ids, caller.duress)
+        work = _Pressing(con, operation_id, caller, begun, served)
         return await work.take(presses)
 
 
 class _Pressing:
-    """One person's presses in one transaction."""
+    """One person's presses in one transaction, in as few round trips as can be: while a server is
+    busy, each waits its turn."""
 
     def __init__(
-        self, con: Any, operation_id: int, caller: Caller, moment: datetime, served: Sequence[str]
+        self, con: Any, operation_id: int, caller: Caller, begun: Begun, served: Sequence[str]
     ) -> None:
         self._con = con
         self._operation_id = operation_id
-        self._caller = caller
-        self._moment = moment
+        self._caller = msgspec.structs.replace(caller, person_id=begun.person_id)
+        self._begun = begun
+        self._moment = begun.moment
         self._served = served
+        self._jobs: list[Draft] = []
 
     async def take(self, presses: Sequence[Press]) -> list[Pressed]:
         """Repeats are answered as they were; of the others the first raises or joins."""
-        known = await self._known([p.press_id for p in presses])
+        known = self._begun.known
         first: dict[UUID, Press] = {}
         own = [self._renamed(p, known) for p in presses]
         for p in own:
@@ -127,21 +130,16 @@ class _Pressing:
         seen: set[UUID] = set()
         return [_once(answers[p.press_id], p.press_id, seen) for p in own]
 
-    async def _known(self, ids: Sequence[UUID]) -> dict[UUID, Any]:
-        rows = await self._con.fetch(SQL.known_presses, list(set(ids)))
-        return {r["press_id"]: r for r in rows}
-
-    def _renamed(self, one: Press, known: dict[UUID, Any]) -> Press:
+    def _renamed(self, one: Press, known: dict[UUID, Known]) -> Press:
         """A press whose id is somebody else's gets another: it is never refused."""
-        row = known.get(one.press_id)
-        if row is None or row["person_id"] == self._caller.person_id:
+        found = known.get(one.press_id)
+        if found is None or found.person_id == self._caller.person_id:
             return one
         return one.but("id", press_id=uuid4())
 
     async def _record(self, presses: list[Press]) -> dict[UUID, Pressed]:
         """Writes new presses; what each is answered."""
-        caller = self._caller
-        found = await store.live(self._con, caller.person_id, caller.duress)
+        caller, found = self._caller, self._begun.live
         panic_id = presses[0].press_id if found is None else found.panic_id
         covert = caller.duress or all(p.covert for p in presses)
         if found is None:
@@ -154,7 +152,9 @@ class _Pressing:
         answers = await self._presses(panic_id, state, presses, found is None)
         placed = await self._positions(panic_id, presses)
         await self._tell(panic_id, kind, was)
-        if kind.counts and (placed or was is None or not was.counts):
+        if self._jobs:
+            await enqueue_all(self._con, self._operation_id, self._jobs)
+        if kind.counts and (placed or not (was is None or was.counts)):
             await nearby.enqueue(self._con, self._operation_id, panic_id)
         if told or placed:
             what = "raised" if found is None else "pressed_again"
@@ -167,12 +167,11 @@ class _Pressing:
         after = rules.due_after(1)
         about = (caller.source, kind.covert, kind.duress, kind.verified, caller.actor)
         stamps = (times.at, times.event_at, times.received_at, after, presses)
-        await self._con.execute(SQL.insert_panic, one.press_id, caller.person_id, *about, *stamps)
         detail = {"source": caller.source, "battery": one.battery, "after": caller.after}
-        said = {k: v for k, v in detail.items() if v is not None}
-        await store.fact(self._con, one.press_id, "raised", times, caller.actor, **said)
-        due_at = self._moment + after
-        await telling.enqueue(self._con, self._operation_id, one.press_id, due_at)
+        said = msgspec.json.encode({k: v for k, v in detail.items() if v is not None}).decode()
+        args = (one.press_id, caller.person_id, *about, *stamps, said)
+        await self._con.execute(SQL.insert_panic, *args)
+        self._jobs.append(telling.job(one.press_id, self._moment + after))
 
     async def _join(self, found: Live, kind: Kind, presses: int) -> bool:
         """Counts further presses; whether consoles are told: at once where it matters, else not
@@ -227,7 +226,7 @@ class _Pressing:
         args = (panic_id, self._caller.person_id, 0, to, self._served)
         await telling.tell(self._con, *args)
         if counts:
-            await counting.enqueue(self._con, self._operation_id, panic_id)
+            self._jobs.append(counting.job(panic_id))
 
     def _times(self, one: Press) -> Stamp:
         """The three times of a press; one without its own is of now."""
@@ -245,9 +244,9 @@ def _joined(found: Live, caller: Caller, covert: bool) -> Kind:
     return Kind(kept or hidden, was.duress, was.verified or caller.verified)
 
 
-def _said(row: Any) -> Pressed:
+def _said(found: Known) -> Pressed:
     """What a repeat was answered before."""
-    return Pressed(row["panic_id"], row["state"], row["merged"], list(row["ignored"]), False)
+    return Pressed(found.panic_id, found.state, found.merged, list(found.ignored), False)
 
 
 def _once(answer: Pressed, press_id: UUID, seen: set[UUID]) -> Pressed:

@@ -1,15 +1,15 @@
--- name: begin
--- One person's presses go one after another; whose they are, and the database's time.
-SELECT p.person_id, clock_timestamp() AS moment FROM hold_presser($1) AS p (person_id)
+-- name: begin_presses
+-- One person's presses go one after another; whose they are, the database's time, what was answered
+-- to those that came before, and her live panic where one is new.
+SELECT whose AS person_id, moment, known, live FROM begin_presses($1, $2, $3)
+
+-- name: hold_presser
+-- One person's presses wait until the commit.
+SELECT hold_presser($1)
 
 -- name: clock
 -- The database's time: deadlines know no other.
 SELECT clock_timestamp()
-
--- name: known_presses
--- What was answered to presses that came before.
-SELECT press_id, panic_id, person_id, merged, state, ignored FROM panic_press
-WHERE operation_id = current_operation() AND press_id = ANY ($1::uuid[])
 
 -- name: live_panic
 -- The panic of a person that is live, held until the commit.
@@ -18,11 +18,17 @@ WHERE operation_id = current_operation() AND person_id = $1 AND duress = $2
   AND state IN ('open', 'acknowledged') FOR UPDATE
 
 -- name: insert_panic
--- Puts a panic on record.
-INSERT INTO panic (operation_id, panic_id, person_id, source, covert, duress, verified, raised_by,
-                   at, event_at, received_at, told_at, realert_at, presses)
-VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::timestamptz, $10,
-        $10 + $11::interval, $12)
+-- Puts a panic on record, with the first fact of its timeline.
+WITH raised AS (
+  INSERT INTO panic (operation_id, panic_id, person_id, source, covert, duress, verified, raised_by,
+                     at, event_at, received_at, told_at, realert_at, presses)
+  VALUES (current_operation(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::timestamptz, $10,
+          $10 + $11::interval, $12)
+  RETURNING panic_id, at, event_at, received_at, raised_by)
+INSERT INTO panic_fact (operation_id, panic_id, kind, at, event_at, received_at, actor, detail)
+SELECT current_operation(), panic_id, 'raised', at, event_at, received_at, raised_by,
+       $13::text::jsonb
+FROM raised
 
 -- name: join_panic
 -- Counts further presses. What is told openly once is open, what is vouched for once is vouched for;
@@ -71,27 +77,40 @@ SET lat = excluded.lat, lon = excluded.lon, accuracy_m = excluded.accuracy_m,
     event_at = excluded.event_at, purpose = excluded.purpose
 WHERE position.event_at < excluded.event_at
 
--- name: leaders
--- The warden and the alternates of the node that answers for a person, and with $2 those of the
--- node above it; herself left out.
+-- name: tell_leaders
+-- A word to the warden and the alternates of the node that answers for a person, $2, by push and
+-- text at once, not sent later than an hour on; with $5, or where that node has nobody but herself,
+-- to those of the node above it too. How many they are.
 WITH own AS MATERIALIZED (
-  SELECT t.node_id, t.parent_id FROM node_of_people(ARRAY[$1::int]) n
+  SELECT t.node_id, t.parent_id FROM node_of_people(ARRAY[$2::int]) n
   JOIN tree_node t ON t.operation_id = current_operation() AND t.node_id = n.node_id),
 place AS (
-  SELECT o.node_id FROM own o
+  SELECT o.node_id, false AS above FROM own o
   UNION ALL
-  SELECT o.parent_id FROM own o WHERE $2::boolean AND o.parent_id IS NOT NULL)
-SELECT t.warden_id AS person_id FROM place p
-JOIN tree_node t ON t.operation_id = current_operation() AND t.node_id = p.node_id
-WHERE t.warden_id <> $1
-UNION
-SELECT a.person_id FROM place p
-JOIN tree_alternate a ON a.operation_id = current_operation() AND a.node_id = p.node_id
-WHERE a.person_id <> $1
+  SELECT o.parent_id, NOT $5::boolean FROM own o WHERE o.parent_id IS NOT NULL),
+leader AS MATERIALIZED (
+  SELECT t.warden_id AS person_id, p.above FROM place p
+  JOIN tree_node t ON t.operation_id = current_operation() AND t.node_id = p.node_id
+  WHERE t.warden_id <> $2
+  UNION
+  SELECT a.person_id, p.above FROM place p
+  JOIN tree_alternate a ON a.operation_id = current_operation() AND a.node_id = p.node_id
+  WHERE a.person_id <> $2),
+told AS MATERIALIZED (
+  SELECT DISTINCT person_id FROM leader
+  WHERE above = (SELECT bool_and(above) FROM leader)),
+word AS (
+  INSERT INTO delivery (operation_id, delivery_id, panic_id, person_id, channel, endpoint, round,
+                        lane, purpose, expires_at)
+  SELECT current_operation(), uuidv7(), $1, w.person_id, w.channel, w.endpoint, $3, 0, 'panic',
+         clock_timestamp() + interval '1 hour'
+  FROM ways_of(ARRAY(SELECT person_id FROM told), $4) w
+  ORDER BY w.person_id)
+SELECT count(*)::int FROM told
 
 -- name: tell
 -- A word to some people about a panic, by push and text at once, not sent later than an hour on.
--- $5: the words of texts by language, where they are other ones than a warden's.
+-- $5: the words of texts by language.
 INSERT INTO delivery (operation_id, delivery_id, panic_id, person_id, channel, endpoint, round,
                       lane, purpose, expires_at, line)
 SELECT current_operation(), uuidv7(), $1, w.person_id, w.channel, w.endpoint, $3, 0, 'panic',

@@ -33,6 +33,27 @@ class Live(msgspec.Struct, frozen=True):
         return Kind(self.covert, self.duress, self.verified)
 
 
+class Known(msgspec.Struct, frozen=True):
+    """A press on record, with what it was answered."""
+
+    press_id: UUID
+    panic_id: UUID
+    person_id: int
+    merged: bool
+    state: str
+    ignored: list[str]
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """What new presses of a person find, held until the commit: whose they are by now, presses that
+    came before, and her live panic, if one is new."""
+
+    person_id: int
+    moment: datetime
+    known: dict[UUID, Known]
+    live: Live | None
+
+
 class Locked(msgspec.Struct, frozen=True):
     """What a change of a panic must know, read under its row's lock."""
 
@@ -76,6 +97,14 @@ def sight_of(scope: Scope) -> Sight:
     """What a scope sees of panics, as query arguments."""
     areas = scope.area_list()
     return areas, scope.people_list(), scope.silent
+
+
+async def begin(con: Any, person_id: int, ids: Sequence[UUID], duress: bool) -> Begun:
+    """Begins the presses of one person, each id once."""
+    row = await con.fetchrow(SQL.begin_presses, person_id, ids, duress)
+    known = msgspec.json.decode(row["known"], type=list[Known])
+    found = row["live"] and msgspec.json.decode(row["live"], type=Live)
+    return Begun(row["person_id"], row["moment"], {k.press_id: k for k in known}, found)
 
 
 async def live(con: Any, person_id: int, duress: bool) -> Live | None:

@@ -1,7 +1,7 @@
 """Words about a panic: to the duty desk's channels, to wardens, and again until somebody has it."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -31,14 +31,8 @@ async def tell(
         await queue_duty(con, None, LANE, DESK_LINE, ends, panic_id)
     if not to.leaders:
         return 0
-    leaders = await _leaders(con, person_id, to.above) or await _leaders(con, person_id, True)
-    if leaders:
-        await con.execute(SQL.tell, panic_id, leaders, number, list(served), None)
-    return len(leaders)
-
-
-async def _leaders(con: Any, person_id: int, above: bool) -> list[int]:
-    return [r[0] for r in await con.fetch(SQL.leaders, person_id, above)]
+    args = (panic_id, person_id, number, list(served), to.above)
+    return int(await con.fetchval(SQL.tell_leaders, *args))
 
 
 @retried
@@ -53,17 +47,16 @@ async def realert(db: Database, operation_id: int, panic_id: UUID, served: Seque
         leaders = await tell(con, panic_id, found.person_id, number, to, served)
         after = rules.due_after(number + 1)
         due_at = await con.fetchval(SQL.realerted, panic_id, number, after)
-        await enqueue(con, operation_id, panic_id, due_at)
+        await jobs.enqueue_all(con, operation_id, [job(panic_id, due_at)])
         times = store.now(await store.clock(con))
         detail = {"round": number, "leaders": leaders}
         await store.fact(con, panic_id, "told_again", times, "system", **detail)
         await stream.append(con, [store.draft(panic_id, "told_again")])
 
 
-async def enqueue(con: Any, operation_id: int, panic_id: UUID, due_at: Any) -> None:
-    """Writes the job of the next re-alert."""
-    payload = {"panic_id": str(panic_id)}
-    await jobs.enqueue(con, operation_id, REALERT, str(panic_id), payload, due_at, LANE)
+def job(panic_id: UUID, due_at: datetime) -> jobs.Draft:
+    """The next re-alert."""
+    return jobs.Draft(REALERT, str(panic_id), {"panic_id": str(panic_id)}, due_at, LANE)
 
 
 async def stop(con: Any, operation_id: int, panic_id: UUID) -> None:
