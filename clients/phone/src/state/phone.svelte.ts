@@ -10,6 +10,7 @@ import { checkins } from '../transport/sending.ts';
 import type { Entry, Store } from '../transport/store.ts';
 import { Help, leaveToWorker, lockWhenLeft } from './help.svelte.ts';
 import type { Moves } from './movement.svelte.ts';
+import { own } from './present.ts';
 import { cleanNote } from './text.ts';
 import type { Post } from './checker/post.svelte.ts';
 import { Ward } from './ward.svelte.ts';
@@ -275,10 +276,10 @@ export class Phone {
   }
 
   private async reload(): Promise<void> {
-    this.entries = await this.store.entries();
     await Promise.all(
       [this.help, this.watches, this.moves, this.scans].map((one) => one?.reload()),
     );
+    this.entries = own(await this.store.entries(), this.help.me);
     const lines = [this.store, this.help.lanes, this.moves, this.scans];
     this.durable = lines.every((one) => one?.durable ?? true);
     const device = await this.store.get('device');
@@ -287,7 +288,10 @@ export class Phone {
     if (device?.person.ref !== this.device?.person.ref) [this.self, this.heardAt] = [null, null];
     this.device = device;
     this.link = device ? 'linked' : 'none';
-    if (device) void this.ward.open(device.person.ref);
+    if (!device) return;
+    void this.ward.open(device.person.ref);
+    // what another wrote must not go out under this one's token
+    for (const one of [this.watches, this.moves, this.scans]) one?.sendSoon(device.person.ref);
   }
 }
 
