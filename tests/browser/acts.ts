@@ -109,3 +109,25 @@ export async function setPins(phone: Page, station: Station): Promise<void> {
 export async function typePin(phone: Page, pin: string): Promise<void> {
   for (const digit of pin) await phone.locator('.keys button', { hasText: digit }).click();
 }
+
+/** The names of rows this phone keeps sealed, and whether any of them can be read. */
+export function sealed(page: Page, name: string): Promise<{ rows: string[]; inTheClear: boolean }> {
+  return page.evaluate(
+    (wanted) =>
+      new Promise<{ rows: string[]; inTheClear: boolean }>((done) => {
+        indexedDB.open('muster-sealed').onsuccess = ({ target }) => {
+          const db = (target as IDBOpenDBRequest).result;
+          const store = db.transaction('rows').objectStore('rows');
+          const [keys, rows] = [store.getAllKeys(), store.getAll()];
+          rows.onsuccess = () => {
+            const bytes = (rows.result as { text: ArrayBuffer }[]).map(({ text }) => text);
+            const texts = bytes.map((one) => new TextDecoder('latin1').decode(one));
+            const inTheClear = texts.some((one) => one.includes(wanted));
+            db.close();
+            done({ rows: keys.result as string[], inTheClear });
+          };
+        };
+      }),
+    name,
+  );
+}

@@ -1,7 +1,7 @@
 /** A checker at a bus: a real camera's way, no network, a killed page, and what the board says then. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { linkPhone, look } from './acts.ts';
+import { linkPhone, look, sealed } from './acts.ts';
 import { accessibilityFaults, openBrowser, overflow } from './browser.ts';
 import { Camera } from './camera.ts';
 import { asked } from './field.ts';
@@ -95,28 +95,6 @@ async function type(page: Page, code: string, verdict: string): Promise<void> {
 
 const count = (page: Page, what: string) => page.locator(`[data-count=${what}]`).innerText();
 
-/** The names of rows this phone keeps sealed, and whether any of them can be read. */
-function sealed(page: Page, name: string): Promise<{ rows: string[]; inTheClear: boolean }> {
-  return page.evaluate(
-    (wanted) =>
-      new Promise<{ rows: string[]; inTheClear: boolean }>((done) => {
-        indexedDB.open('muster-sealed').onsuccess = ({ target }) => {
-          const db = (target as IDBOpenDBRequest).result;
-          const store = db.transaction('rows').objectStore('rows');
-          const [keys, rows] = [store.getAllKeys(), store.getAll()];
-          rows.onsuccess = () => {
-            const bytes = (rows.result as { text: ArrayBuffer }[]).map(({ text }) => text);
-            const texts = bytes.map((one) => new TextDecoder('latin1').decode(one));
-            const inTheClear = texts.some((one) => one.includes(wanted));
-            db.close();
-            done({ rows: keys.result as string[], inTheClear });
-          };
-        };
-      }),
-    name,
-  );
-}
-
 test('codes are scanned without a network, survive a reload, and are counted once', async () => {
   const { page, context, ref: me, faults } = await linkPhone(browser, station);
   const [a, b, d] = [1, 2, 3].map(() => station.enrol().ref) as [string, string, string];
@@ -157,12 +135,20 @@ test('codes are scanned without a network, survive a reload, and are counted onc
   await holdUp(page, codeB, 'good');
   await expect.poll(() => count(page, 'missing')).toBe('0');
 
+  // another tab of the same phone knows of all of them, and of what comes next
+  const tab = await context.newPage();
+  await tab.goto(page.url());
+  await tab.locator('[data-page=check]').click();
+  await expect.poll(() => tab.locator('[data-scan=saved]').count()).toBe(2);
+
   // without a code, and without a seat: by name
   await page.locator('[data-check=names] summary').click();
   await page.locator('[data-check=names] input').fill(names[d]!.name.toUpperCase());
   await page.locator(`[data-listed="${d}"] button`).click();
   await page.locator('[data-verdict=unlisted]').waitFor();
   expect(await count(page, 'unlisted')).toBe('1');
+  await tab.locator(`[data-scan=saved][data-ref="${d}"]`).waitFor();
+  await tab.close();
   expect(await accessibilityFaults(page)).toEqual([]);
 
   await page.reload();

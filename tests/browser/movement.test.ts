@@ -186,6 +186,8 @@ test('one that stays says why; what the server refuses or doubts is loud', async
     .poll(() => look(page).then(() => mover(ref).getAttribute('data-stand')))
     .toBe('in_question');
   await card.locator('[data-asked=in_question]').getByText('Two reports disagree.').waitFor();
+  await mover(ref).locator('[data-question=two_vehicles]').getByText('On two vehicles').waitFor();
+  expect(await accessibilityFaults(page)).toEqual([]);
 
   // it ends while she has no network: what she says then comes late, and says so
   await context.setOffline(true);

@@ -1,7 +1,7 @@
 /** A warden's phone: her branch of a cascade, her people, and a report that outlives the network. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { linkPhone, look, openRollCall, signIn, total } from './acts.ts';
+import { kept, linkPhone, look, openRollCall, sealed, signIn, total } from './acts.ts';
 import { accessibilityFaults, openBrowser, overflow } from './browser.ts';
 import { Station } from './station.ts';
 
@@ -58,6 +58,11 @@ test('she opens her branch, sees her people without a network, and reports for o
   expect(await phone.page.locator('a.call').first().getAttribute('href')).toMatch(/^tel:\+\d+$/);
   expect(await accessibilityFaults(phone.page)).toEqual([]);
   expect(await overflow(phone.page)).toBe(0);
+
+  const name = await phone.page.locator('[data-person] h3').first().innerText();
+  await expect.poll(async () => (await sealed(phone.page, name)).rows).toContain('branch');
+  expect((await sealed(phone.page, name)).inTheClear).toBe(false);
+  expect(await kept(phone.page, 'branch', 'muster')).toBeUndefined();
 
   await phone.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
   await phone.context.setOffline(true);

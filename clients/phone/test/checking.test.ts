@@ -38,10 +38,7 @@ function list(people: Listed[]): CheckList {
   const point = { area: null, capacity: null, lat: null, lon: null, present: 0 };
   const leg = { kind: 'road', departs_at: null, arrives_at: null, state: 'planned' } as const;
   return {
-    movement: MOVEMENT,
-    title: 'North',
-    exercise: false,
-    state: 'active',
+    ...{ movement: MOVEMENT, title: 'North', exercise: false, state: 'active' },
     as_of: minute(0),
     expires_at: '2026-11-25T09:00:00Z',
     keys: [],
@@ -192,6 +189,12 @@ describe('the running count', () => {
     expect(refs(found.missing)).toEqual(['B']);
     expect(refs(found.unlisted)).toEqual(['C']);
     expect([found.unknown, found.seats]).toEqual([1, 2]);
+  });
+
+  test('whom the server has named meanwhile, and no list, does not vanish from the count', () => {
+    const named = scan(board(1), 'Z', 1, { code: 'M:1', verdict: 'unknown', state: 'received' });
+    expect(count([named], board(1)).unknown).toBe(1);
+    expect(count([named, scan(at('GATE'), 'Z', 2)], board(1)).unknown).toBe(0);
   });
 
   test('off a vehicle: those scanned as coming by it; missing are those still aboard', () => {

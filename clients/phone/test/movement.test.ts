@@ -126,15 +126,20 @@ describe('what is known and what is only said', () => {
       said(other),
       said(other, { state: 'refused' }),
       said(other, { state: 'received', late: true }),
+      said({ for: 'one who is in it no more' }),
     ];
-    const entries = [
-      ...kept,
-      said(other, { state: 'received', late: false }),
-      said({}),
-      said({ ...other, code: 'M:1' }),
-      said({ ...other, for: 'a stranger' }),
-    ];
-    expect(leftOver(entries, [movement([])], new Set(['P2']))).toEqual(kept);
+    const entries = [...kept, said(other, { state: 'received', late: false }), said({})];
+    expect(leftOver(entries, [movement([mover(ME)])], ME)).toEqual(kept);
+  });
+
+  test('of who had this phone before nothing is shown as hers, and what was not sent is not hidden', () => {
+    const before = { author: 'P9' };
+    const received = said({ stage: 'boarded' }, { ...before, state: 'received' });
+    const refused = said({ stage: 'arrived' }, { ...before, state: 'refused' });
+    const whole = movement([mover(ME), mover('P9')]);
+    for (const one of shown(whole, [received, refused]))
+      expect([one.received, one.refused]).toEqual([null, []]);
+    expect(leftOver([received, refused], [whole], ME)).toEqual([refused]);
   });
 });
 

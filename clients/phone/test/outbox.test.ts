@@ -1,7 +1,7 @@
 import 'fake-indexeddb/auto';
 import { IDBFactory } from 'fake-indexeddb';
 import fc from 'fast-check';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Api } from '@muster/shared/api/client.ts';
 import { Problem, Unreachable } from '@muster/shared/api/problem.ts';
 import type { Checkin, CheckinResult } from '@muster/shared/api/types.ts';
@@ -178,6 +178,28 @@ describe('failures', () => {
     expect(await outbox.flush(ME)).toBe('empty');
     expect(await states()).toEqual(['received']);
   });
+});
+
+test('a disk that was let go of in the background is opened again', async () => {
+  await outbox.write(ME, { status: 'safe' });
+  vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementationOnce(() => {
+    throw new DOMException('closing', 'InvalidStateError');
+  });
+  await outbox.write(ME, { status: 'away' });
+  expect(store.durable).toBe(true);
+  expect(await (await Store.open()).entries()).toHaveLength(2);
+});
+
+test('a full disk makes neither an endless sending, nor unsent what was sent', async () => {
+  const line = { ...records.line, marks: true } as const;
+  const [written] = await new Outbox(store, line).write(ME, { status: 'safe' });
+  vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(() => {
+    throw new DOMException('full', 'QuotaExceededError');
+  });
+  expect(await new Outbox(store, line).flush(ME)).toBe('empty');
+  vi.restoreAllMocks();
+  expect(await states()).toEqual(['received']);
+  expect(await store.takeBack(({ id }) => id === written!.body.id)).toBe('sent');
 });
 
 test('whatever the network does, everything written arrives once and in order', async () => {

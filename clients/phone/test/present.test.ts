@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { Answer, Self, SelfAlert } from '@muster/shared/api/types.ts';
-import { currentRollCall, lastSaid, openAlerts, present, rollCalls } from '../src/state/present.ts';
+import {
+  currentRollCall,
+  lastSaid,
+  openAlerts,
+  own,
+  present,
+  rollCalls,
+} from '../src/state/present.ts';
 import { cleanNote } from '../src/state/text.ts';
 import type { Entry } from '../src/transport/store.ts';
 
@@ -46,6 +53,13 @@ const given = (status: Answer, at: number) => ({
 });
 
 describe('received and saved are never one', () => {
+  test('what was received of who had this phone before is nobody else’s answer', () => {
+    const before = [entry('safe', 5, {}, 'received'), entry('safe', 6, {}, 'refused')];
+    const shown = present(call('A'), null, own(before, 'P2'));
+    expect([shown.confirmed, shown.refused]).toEqual([null, [before[1]]]);
+    expect(present(call('A'), null, own(before, 'P1')).confirmed?.status).toBe('safe');
+  });
+
   test('what is only on this phone is not confirmed', () => {
     const shown = present(call('A'), null, [entry('safe', 5)]);
     expect(shown.confirmed).toBeNull();

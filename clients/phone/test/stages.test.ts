@@ -132,6 +132,23 @@ describe('a day of scans', () => {
     expect((await store.entries()).every(({ state }) => state === 'received')).toBe(true);
   });
 
+  test('what is not ripe waits, and holds up nothing', async () => {
+    const line = { ...stageReports(null as unknown as Api), ripe: held };
+    const send = async (items: StageReport[]): Promise<Sent<StageResult>> => {
+      batches.push(items);
+      return { kind: 'answered', results: items.map(verdict) };
+    };
+    function held({ code }: StageReport): boolean {
+      return code !== 'M:0';
+    }
+    const waiting = new Outbox<StageReport, StageResult>(store, { ...line, send });
+    await waiting.write(ME, ...scans(2));
+    expect(await waiting.flush(ME)).toBe('empty');
+    expect(batches.map((items) => items.map(({ code }) => code))).toEqual([['M:1']]);
+    expect(await outbox.flush(ME)).toBe('empty');
+    expect(batches.at(-1)!.map(({ code }) => code)).toEqual(['M:0']);
+  });
+
   test('one that no server can read is found among the others', async () => {
     const [, , bad] = await outbox.write(ME, ...scans(5));
     luck = (items) =>

@@ -1,4 +1,5 @@
 import 'fake-indexeddb/auto';
+import { IDBFactory } from 'fake-indexeddb';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Api } from '@muster/shared/api/client.ts';
 import { createApi } from '@muster/shared/api/client.ts';
@@ -159,7 +160,8 @@ describe('the branch on this phone', () => {
   let api: Api;
 
   beforeEach(async () => {
-    store = await Store.open(`ward-${Math.random()}`);
+    globalThis.indexedDB = new IDBFactory();
+    store = await Store.open();
     asked = [];
     served = () => Response.json(list([person('a', 'safe')], []));
     api = createApi({
@@ -194,7 +196,7 @@ describe('the branch on this phone', () => {
   test('another person’s list is not shown, and is forgotten', async () => {
     await (await wardOf('W1')).refresh();
     expect((await wardOf('W2')).list).toBeNull();
-    expect(await store.get('branch')).toBeNull();
+    expect((await wardOf('W1')).list).toBeNull();
   });
 
   test('who is no warden any more keeps no names', async () => {
@@ -204,7 +206,26 @@ describe('the branch on this phone', () => {
     served = () => Response.json({ ...body, retryable: false }, { status: 403 });
     await ward.refresh();
     expect(ward.list).toBeNull();
+    expect((await wardOf('W1')).list).toBeNull();
+  });
+
+  test('what is on its way when she is relieved is not kept', async () => {
+    const ward = await wardOf('W1');
+    served = () => {
+      void ward.forget();
+      return Response.json(list([person('a', 'safe')], []));
+    };
+    await ward.refresh();
+    expect(ward.list).toBeNull();
+    expect((await wardOf('W1')).list).toBeNull();
+  });
+
+  test('a list that a build of before left in the clear is sealed, and is there', async () => {
+    const items = [person('a', 'safe')];
+    await store.set('branch', { author: 'W1', list: list(items), asks: [], heardAt: 1 });
+    expect((await wardOf('W1')).list?.items).toEqual(items);
     expect(await store.get('branch')).toBeNull();
+    expect((await wardOf('W1')).list?.items).toEqual(items);
   });
 
   test('“I take it” is kept until the server has it', async () => {

@@ -8,6 +8,8 @@ import { currentPress, endOf } from './standing.ts';
 const HABITS: Habits = { covert: 'off', lock: false };
 const BUZZ_MS = 200;
 const SOON_MS = 3_000;
+/** who leaves the app for so long must give the PIN again, where that is wished */
+const LEFT_MS = 60_000;
 
 /** Calls for help of this phone, as reactive state. It works before anything else is loaded. */
 export class Help {
@@ -149,4 +151,18 @@ export async function wakeInBackground(
 ): Promise<void> {
   const { sync } = registration as { sync?: { register(tag: string): Promise<void> } };
   await sync?.register(tag).catch(() => undefined);
+}
+
+/** What is saved goes on without the page. */
+export function leaveToWorker(): void {
+  void navigator.serviceWorker?.ready.then((one) => wakeInBackground(one, 'outbox'));
+}
+
+/** Whoever comes back after a while is asked for the PIN again, if that is wished. */
+export function lockWhenLeft(help: Help): void {
+  let left = Date.now();
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'hidden') left = Date.now();
+    else if (help.habits.lock && Math.abs(Date.now() - left) > LEFT_MS) help.locked = true;
+  });
 }

@@ -10,7 +10,7 @@ import {
   type StageEntry,
   type StageStore,
 } from '../transport/stages.ts';
-import { wakeInBackground } from './help.svelte.ts';
+import { leaveToWorker } from './help.svelte.ts';
 
 /** A code that this phone shows without a network. */
 export type OwnCode = Pick<PersonCode, 'person' | 'counter' | 'code' | 'revoked_at'>;
@@ -136,6 +136,8 @@ export class Moves {
   async forget(): Promise<void> {
     [this.author, this.codes] = ['', null];
     await this.sealed.remove(ROW);
+    const done = this.entries.filter(({ state }) => state === 'received');
+    if (done.length) await this.outbox.discard(...done);
   }
 
   /** Whether there is more to send. */
@@ -144,8 +146,7 @@ export class Moves {
     const outcome = await this.outbox.flush(this.author);
     await this.reload();
     if (this.saved() < before) this.received();
-    if (outcome === 'later')
-      void navigator.serviceWorker?.ready.then((one) => wakeInBackground(one, 'outbox'));
+    if (outcome === 'later') leaveToWorker();
     return outcome === 'later';
   }
 

@@ -8,8 +8,9 @@ import { mayPush, subscribe } from '../transport/push.ts';
 import { repeater } from '../transport/repeat.ts';
 import { checkins } from '../transport/sending.ts';
 import type { Entry, Store } from '../transport/store.ts';
-import { Help, wakeInBackground } from './help.svelte.ts';
+import { Help, leaveToWorker, lockWhenLeft } from './help.svelte.ts';
 import type { Moves } from './movement.svelte.ts';
+import { own } from './present.ts';
 import { cleanNote } from './text.ts';
 import type { Post } from './checker/post.svelte.ts';
 import { Ward } from './ward.svelte.ts';
@@ -20,8 +21,6 @@ export type Link = 'none' | 'working' | 'waiting' | 'refused' | 'linked' | 'unli
 const POLL_MS = 20_000;
 /** while a call for help lasts, who has it must soon be known */
 const LIVE_MS = 5_000;
-/** who leaves the app for so long must give the PIN again, where that is wished */
-const LEFT_MS = 60_000;
 
 /** All this phone knows, as reactive state, and the verbs the screen has. */
 export class Phone {
@@ -183,19 +182,17 @@ export class Phone {
       const failure = asFailure(thrown);
       if (!(failure instanceof Problem && failure.status === 401)) return false;
     }
-    await this.store.forget('device', 'self');
-    await this.help.forget();
-    await this.ward.forget();
-    await this.moves?.forget();
-    await this.scans?.forget();
+    // what is still being asked for is nobody's from here on
     [this.device, this.self, this.heardAt, this.link] = [null, null, null, 'none'];
+    await this.store.forget('device', 'self');
+    for (const one of [this.help, this.ward, this.moves, this.scans]) await one?.forget();
     this.changed();
     return true;
   }
 
   private listen(): void {
     this.listening = true;
-    const wake = () => document.visibilityState === 'visible' && this.refresh();
+    const wake = () => (document.visibilityState === 'visible' ? this.refresh() : this.leave());
     document.addEventListener('visibilitychange', wake);
     window.addEventListener('focus', wake);
     window.addEventListener('online', wake);
@@ -206,12 +203,21 @@ export class Phone {
     lockWhenLeft(this.help);
   }
 
+  /** The app is left, perhaps for good: a request that is under way may end with the page. */
+  private leave(): void {
+    this.scans?.leave();
+    const unsent = [this.entries, this.moves?.entries ?? [], this.watches?.words ?? []].flat();
+    if (unsent.some(({ state }) => state === 'saved')) leaveToWorker();
+  }
+
   private async poll(): Promise<void> {
     this.polling = true;
-    const [asked, askedAt] = [this.help.onRecord(), Date.now()];
+    const [asked, askedAt, device] = [this.help.onRecord(), Date.now(), this.device];
     try {
-      this.self = await read<Self>(this.api.GET('/v1/self'));
-      this.heardAt = Date.now();
+      const self = await read<Self>(this.api.GET('/v1/self'));
+      // unlinked, or linked anew, while the answer was on its way
+      if (device !== this.device) return;
+      [this.self, this.heardAt] = [self, Date.now()];
       this.noteSkew((askedAt + this.heardAt) / 2);
       await this.help.heard(this.self, asked);
       this.reachable = true;
@@ -221,8 +227,10 @@ export class Phone {
       await this.scans?.heard(this.help.me, this.self);
     } catch (thrown) {
       const failure = asFailure(thrown);
+      if (device !== this.device) return;
       if (failure instanceof Problem && failure.status === 401) {
         this.link = 'unlinked';
+        await this.ward.forget();
         await this.scans?.heard(this.help.me, null);
       } else this.reachable = failure instanceof Problem;
     } finally {
@@ -243,7 +251,7 @@ export class Phone {
     if (outcome === 'unlinked') this.link = 'unlinked';
     if (outcome === 'later') {
       this.reachable = false;
-      void navigator.serviceWorker?.ready.then((one) => wakeInBackground(one, 'outbox'));
+      leaveToWorker();
     }
     return outcome === 'later';
   }
@@ -268,28 +276,25 @@ export class Phone {
   }
 
   private async reload(): Promise<void> {
-    this.entries = await this.store.entries();
     await Promise.all(
       [this.help, this.watches, this.moves, this.scans].map((one) => one?.reload()),
     );
-    this.durable = this.store.durable && this.help.lanes.durable && (this.moves?.durable ?? true);
+    this.entries = own(await this.store.entries(), this.help.me);
+    const lines = [this.store, this.help.lanes, this.moves, this.scans];
+    this.durable = lines.every((one) => one?.durable ?? true);
     const device = await this.store.get('device');
     if (device?.token === this.device?.token) return;
+    // another tab may have linked this phone to somebody else
+    if (device?.person.ref !== this.device?.person.ref) [this.self, this.heardAt] = [null, null];
     this.device = device;
     this.link = device ? 'linked' : 'none';
-    if (device) await this.ward.open(device.person.ref);
+    if (!device) return;
+    void this.ward.open(device.person.ref);
+    // what another wrote must not go out under this one's token
+    for (const one of [this.watches, this.moves, this.scans]) one?.sendSoon(device.person.ref);
   }
 }
 
 function openChannel(): BroadcastChannel | null {
   return typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('muster');
-}
-
-/** Whoever comes back after a while is asked for the PIN again, if that is wished. */
-function lockWhenLeft(help: Help): void {
-  let left = Date.now();
-  document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'hidden') left = Date.now();
-    else if (help.habits.lock && Math.abs(Date.now() - left) > LEFT_MS) help.locked = true;
-  });
 }

@@ -20,6 +20,11 @@ export interface Shown {
   refused: Entry[];
 }
 
+/** Of what was written on this phone: her own. What was not sent for who had it before stays in sight. */
+export function own(entries: Entry[], me: string): Entry[] {
+  return entries.filter(({ author, state }) => author === me || state === 'refused');
+}
+
 /**
  * @param alert the request, or null for answers given without one
  * @param ref the household member, or null for the phone's own person

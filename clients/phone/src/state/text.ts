@@ -11,3 +11,8 @@ export function listed(text: string, most: number, longest: number): string[] {
     .flatMap((word) => cleanNote(word)?.slice(0, longest) ?? []);
   return [...new Set(words)].slice(0, most);
 }
+
+/** The digits of a keyboard in Arabic or Persian as those that a number is read from. */
+export function western(text: string): string {
+  return text.replace(/[\u0660-\u0669\u06f0-\u06f9]/g, (digit) => String(digit.charCodeAt(0) & 15));
+}

@@ -3,8 +3,11 @@ import { asFailure, Problem } from '@muster/shared/api/problem.ts';
 import type { BranchList } from '@muster/shared/api/types.ts';
 import { repeater } from '../transport/repeat.ts';
 import { mayRetryLater } from '../transport/sending.ts';
-import type { Ask, Store } from '../transport/store.ts';
+import type { SealedStore } from '../transport/sealed.ts';
+import type { Ask, Branch, Store } from '../transport/store.ts';
 import { acknowledge, readAsks, readBranch } from '../transport/ward.ts';
+
+const ROW = 'branch';
 
 /** A warden's branch: the last list that came, and the word that she takes it up. */
 export class Ward {
@@ -17,6 +20,9 @@ export class Ward {
 
   private author: string | null = null;
   private reading = false;
+  /** goes up whenever all is forgotten: what was asked for before is not kept */
+  private turn = 0;
+  private sealed: Promise<SealedStore | null> | null = null;
   private readonly settled = new Set<string>();
   private readonly takeSoon = repeater(() => this.sendTakes());
 
@@ -30,9 +36,12 @@ export class Ward {
     if (this.author === author) return;
     this.author = author;
     [this.list, this.asks, this.heardAt, this.takes] = [null, [], null, []];
-    const kept = await this.store.get('branch');
+    const turn = this.turn;
+    const kept = await this.recall();
+    if (turn !== this.turn) return;
     if (kept && kept.author !== author) return this.forget();
-    if (kept) [this.list, this.asks, this.heardAt] = [kept.list, kept.asks, kept.heardAt];
+    if (kept && !this.list)
+      [this.list, this.asks, this.heardAt] = [kept.list, kept.asks, kept.heardAt];
     this.takes = (await this.store.get('takes')) ?? [];
     if (this.takes.length) this.takeSoon();
   }
@@ -41,11 +50,11 @@ export class Ward {
   async refresh(): Promise<void> {
     if (this.reading || !this.author) return;
     this.reading = true;
-    const author = this.author;
+    const [author, turn] = [this.author, this.turn];
     try {
       const list = await readBranch(this.api);
       const asks = await readAsks(this.api, list.alerts, author, this.settled);
-      if (author === this.author) await this.keep(author, list, asks);
+      if (author === this.author && turn === this.turn) await this.keep(author, list, asks);
     } catch (thrown) {
       const failure = asFailure(thrown);
       if (failure instanceof Problem && failure.status === 403) await this.forget();
@@ -63,14 +72,33 @@ export class Ward {
 
   /** Not a warden (any more): nothing about other people stays on this phone. */
   async forget(): Promise<void> {
+    this.turn += 1;
     [this.list, this.asks, this.heardAt, this.takes] = [null, [], null, []];
     await this.store.forget('branch', 'takes');
+    await (await this.shelf())?.remove(ROW);
   }
 
   private async keep(author: string, list: BranchList, asks: Ask[]): Promise<void> {
     const heardAt = Date.now();
     [this.list, this.asks, this.heardAt] = [list, asks, heardAt];
-    await this.store.set('branch', { author, list, asks, heardAt });
+    await (await this.shelf())?.put(ROW, { author, list, asks, heardAt });
+  }
+
+  /** What is kept. A build of before kept it in the clear: it is sealed, and goes from there. */
+  private async recall(): Promise<Branch | null> {
+    const shelf = await this.shelf();
+    const plain = await this.store.get('branch');
+    if (plain) await shelf?.put(ROW, plain);
+    if (plain && shelf) await this.store.forget('branch');
+    return plain ?? (await shelf?.get<Branch>(ROW)) ?? null;
+  }
+
+  /** Null where that part of the page could not be loaded: then nothing is kept. */
+  private shelf(): Promise<SealedStore | null> {
+    return (this.sealed ??= import('../transport/sealed.ts').then(
+      ({ SealedStore }) => new SealedStore(),
+      () => (this.sealed = null),
+    ));
   }
 
   /** Whether there is more to send. */

@@ -37,6 +37,8 @@ export interface Line<B extends Body, R extends Result> {
   about: (body: B) => string;
   /** what was never tried to be sent can be taken back, so each try is marked before it is made */
   marks?: true;
+  /** what is not ripe waits, and holds up nothing */
+  ripe?: (body: B) => boolean;
 }
 
 /** Where entries are kept. */
@@ -92,8 +94,8 @@ export class Outbox<B extends Body = Checkin, R extends Result = CheckinResult> 
     this.onChange();
   }
 
-  async discard(entry: Entry<B>): Promise<void> {
-    await this.store.remove(entry.seq);
+  async discard(...entries: Entry<B>[]): Promise<void> {
+    for (const { seq } of entries) await this.store.remove(seq);
     this.onChange();
   }
 
@@ -101,13 +103,18 @@ export class Outbox<B extends Body = Checkin, R extends Result = CheckinResult> 
     for (;;) {
       const saved = (await this.store.entries()).filter((entry) => entry.state === 'saved');
       await this.setAside(saved.filter((entry) => entry.author !== author));
-      const batch = saved.filter((entry) => entry.author === author).slice(0, this.size);
+      const own = saved.filter(({ author: by, body }) => by === author && this.isRipe(body));
+      const batch = own.slice(0, this.size);
       if (!batch.length) return 'empty';
       const outcome = await this.deliver(batch);
       await this.forgetOlder();
       this.onChange();
       if (outcome !== 'empty') return outcome;
     }
+  }
+
+  private isRipe(body: B): boolean {
+    return this.line.ripe?.(body) ?? true;
   }
 
   /** Under another person's token these would be counted as hers. */

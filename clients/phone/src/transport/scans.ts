@@ -8,6 +8,9 @@ import { Outbox } from './outbox.ts';
 import { stageReports } from './stages.ts';
 import { Store } from './store.ts';
 
+/** So long a scan may be taken out before it is sent; meanwhile it lies saved. */
+export const HOLD_MS = 4_000;
+
 /** held by the one tab or worker that sends */
 export const SCANS_LOCK = 'muster-scans';
 
@@ -17,11 +20,13 @@ export function openScans(): Promise<ScanStore> {
   return Store.open<Record<string, never>, StageReport>('muster-scans');
 }
 
+/** @param ripe whether a scan may go already; without it each may */
 export function scanOutbox(
   store: ScanStore,
   api: Api,
   told: () => void,
+  ripe?: (body: StageReport) => boolean,
 ): Outbox<StageReport, StageResult> {
   const line = { ...stageReports(api), about: ({ id }: StageReport) => id };
-  return new Outbox(store, { ...line, lock: SCANS_LOCK, marks: true }, told);
+  return new Outbox(store, { ...line, lock: SCANS_LOCK, marks: true, ripe }, told);
 }

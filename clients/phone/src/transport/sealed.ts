@@ -49,15 +49,23 @@ export class SealedStore {
 
   /** All rows whose name begins so; what cannot be opened is not there. */
   async all<T>(prefix: string): Promise<T[]> {
-    const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`);
     const found = await this.attempt(async (db) => {
       const tx = db.transaction('rows');
+      const range = within(prefix);
       const [names, rows] = await Promise.all([tx.store.getAllKeys(range), tx.store.getAll(range)]);
-      return Promise.all(rows.map((row, n) => this.opened<T>(db, names[n]!, row)));
+      const values = await Promise.all(rows.map((row, n) => this.opened<T>(db, names[n]!, row)));
+      // what the disk refused to take anew is older there
+      return values.filter((value, n) => value !== null && !this.loose.has(names[n]!));
     });
-    const kept = (found ?? []).filter((value) => value !== null);
     const loose = [...this.loose].filter(([row]) => row.startsWith(prefix));
-    return [...kept, ...loose.map(([, value]) => value as T)];
+    return [...((found ?? []) as T[]), ...loose.map(([, value]) => value as T)];
+  }
+
+  /** The names of rows that begin so; nothing is opened for them. */
+  async names(prefix: string): Promise<string[]> {
+    const kept = await this.attempt(async (db) => db.getAllKeys('rows', within(prefix)));
+    const loose = [...this.loose.keys()].filter((row) => row.startsWith(prefix));
+    return [...new Set([...(kept ?? []), ...loose])];
   }
 
   async remove(...rows: string[]): Promise<void> {
@@ -102,15 +110,16 @@ export class SealedStore {
   }
 
   private async attempt<T>(work: (db: IDBPDatabase<Schema>) => Promise<T>): Promise<T | undefined> {
-    try {
-      if (!globalThis.crypto?.subtle) throw new Error('no cryptography here');
-      this.db ??= this.open();
-      return await work(await this.db);
-    } catch {
-      this.durable = false;
-      this.db = null;
-      return undefined;
-    }
+    // some browsers let go of the disk while a page is in the background: it is opened once more
+    for (let tries = 0; globalThis.crypto?.subtle && tries < 2; tries++)
+      try {
+        this.db ??= this.open();
+        return await work(await this.db);
+      } catch {
+        this.db = null;
+      }
+    this.durable = false;
+    return undefined;
   }
 
   private open(): Promise<IDBPDatabase<Schema>> {
@@ -123,4 +132,8 @@ export class SealedStore {
       terminated: () => (this.db = null),
     });
   }
+}
+
+function within(prefix: string): IDBKeyRange {
+  return IDBKeyRange.bound(prefix, `${prefix}\uffff`);
 }

@@ -27,7 +27,7 @@ export interface Facts {
   enrolment: { id: string; code: string };
   self: { self: Self; heardAt: number };
   language: string;
-  /** a warden's call-down list, and whose it is */
+  /** a warden's call-down list, as a build of before left it in the clear */
   branch: Branch;
   /** the alerts in which she takes up her branch; not yet received */
   takes: string[];
@@ -61,35 +61,27 @@ interface Schema<F, B> extends DBSchema {
  */
 export class Store<F extends object = Facts, B = Checkin> {
   durable = true;
-  private db: IDBPDatabase<Schema<F, B>> | null = null;
+  private db: Promise<IDBPDatabase<Schema<F, B>>> | null = null;
   private readonly facts = new Map<keyof F, F[keyof F]>();
+  /** what the disk refused; it may have an older form of the same */
   private readonly loose = new Map<number, Entry<B>>();
   private looseSeq = Number.MAX_SAFE_INTEGER / 2;
 
+  private constructor(private readonly name: string) {}
+
   static async open<F extends object = Facts, B = Checkin>(name = 'muster'): Promise<Store<F, B>> {
-    const store = new Store<F, B>();
-    await store.attempt(async () => {
-      store.db = await openDB<Schema<F, B>>(name, 1, {
-        upgrade(db) {
-          db.createObjectStore('facts');
-          db.createObjectStore('outbox', { keyPath: 'seq', autoIncrement: true });
-        },
-        terminated() {
-          store.db = null;
-          store.durable = false;
-        },
-      });
-    });
+    const store = new Store<F, B>(name);
+    await store.attempt(() => Promise.resolve());
     return store;
   }
 
   async get<K extends keyof F & string>(key: K): Promise<F[K] | null> {
-    const held = this.facts.get(key) ?? (await this.attempt(() => this.db?.get('facts', key)));
+    const held = this.facts.get(key) ?? (await this.attempt((db) => db.get('facts', key)));
     return (held as F[K] | undefined) ?? null;
   }
 
   async set<K extends keyof F & string>(key: K, value: F[K]): Promise<void> {
-    const kept = await this.attempt(() => this.db?.put('facts', value, key));
+    const kept = await this.attempt((db) => db.put('facts', value, key));
     if (kept === undefined) this.facts.set(key, value);
     else this.facts.delete(key);
   }
@@ -97,7 +89,7 @@ export class Store<F extends object = Facts, B = Checkin> {
   async forget(...keys: (keyof F & string)[]): Promise<void> {
     for (const key of keys) {
       this.facts.delete(key);
-      await this.attempt(() => this.db?.delete('facts', key));
+      await this.attempt((db) => db.delete('facts', key));
     }
   }
 
@@ -106,11 +98,11 @@ export class Store<F extends object = Facts, B = Checkin> {
    * promise.
    */
   async add(...entries: Omit<Entry<B>, 'seq'>[]): Promise<Entry<B>[]> {
-    const keys = await this.attempt(async () => {
-      const tx = this.db?.transaction('outbox', 'readwrite', { durability: 'strict' });
+    const keys = await this.attempt(async (db) => {
+      const tx = db.transaction('outbox', 'readwrite', { durability: 'strict' });
       const made = [];
-      for (const entry of entries) made.push(await tx?.store.add(entry as Entry<B>));
-      await tx?.done;
+      for (const entry of entries) made.push(await tx.store.add(entry as Entry<B>));
+      await tx.done;
       return made;
     });
     return entries.map((entry, n) => {
@@ -123,40 +115,43 @@ export class Store<F extends object = Facts, B = Checkin> {
   }
 
   async put(entry: Entry<B>): Promise<void> {
-    if (this.loose.has(entry.seq)) this.loose.set(entry.seq, entry);
-    else await this.attempt(() => this.db?.put('outbox', entry));
+    const kept =
+      !this.loose.has(entry.seq) && (await this.attempt((db) => db.put('outbox', entry)));
+    if (!kept) this.loose.set(entry.seq, entry);
   }
 
   async remove(seq: number): Promise<void> {
     this.loose.delete(seq);
-    await this.attempt(() => this.db?.delete('outbox', seq));
+    await this.attempt((db) => db.delete('outbox', seq));
   }
 
   /** Marks what is about to be sent, or was not after all; what was taken back meanwhile is left out. */
   async mark(entries: Entry<B>[], tried: true | undefined): Promise<Entry<B>[]> {
-    const marked = await this.attempt(async () => {
-      const tx = this.db?.transaction('outbox', 'readwrite', { durability: 'strict' });
+    const marked = await this.attempt(async (db) => {
+      const tx = db.transaction('outbox', 'readwrite', { durability: 'strict' });
       const found: Entry<B>[] = [];
       for (const { seq } of entries) {
-        const held = await tx?.store.get(seq);
-        if (!held) continue;
+        const held = await tx.store.get(seq);
+        if (!held || this.loose.has(seq)) continue;
         found.push({ ...held, tried });
-        if (held.tried !== tried) await tx?.store.put({ ...held, tried });
+        if (held.tried !== tried) await tx.store.put({ ...held, tried });
       }
-      await tx?.done;
+      await tx.done;
       return found;
     });
-    return marked ? [...marked, ...entries.filter(({ seq }) => this.loose.has(seq))] : entries;
+    if (marked) return [...marked, ...entries.filter(({ seq }) => this.loose.has(seq))];
+    for (const entry of entries) this.loose.set(entry.seq, { ...entry, tried });
+    return entries;
   }
 
   /** Takes an entry out, if it was never tried to be sent. */
   async takeBack(wanted: (body: B) => boolean): Promise<TakenBack> {
-    const done = await this.attempt(async () => {
-      const tx = this.db?.transaction('outbox', 'readwrite', { durability: 'strict' });
-      const found = ((await tx?.store.getAll()) ?? []).filter(({ body }) => wanted(body));
+    const done = await this.attempt(async (db) => {
+      const tx = db.transaction('outbox', 'readwrite', { durability: 'strict' });
+      const found = (await tx.store.getAll()).filter(({ body }) => wanted(body));
       const sent = found.some(({ state, tried }) => tried || state !== 'saved');
-      if (!sent) for (const { seq } of found) await tx?.store.delete(seq);
-      await tx?.done;
+      if (!sent) for (const { seq } of found) await tx.store.delete(seq);
+      await tx.done;
       return sent ? 'sent' : found.length ? 'out' : 'gone';
     });
     // what is in memory alone may have been sent: nothing marks it
@@ -166,16 +161,34 @@ export class Store<F extends object = Facts, B = Checkin> {
 
   /** All entries in the order they were written. */
   async entries(): Promise<Entry<B>[]> {
-    const kept = (await this.attempt(() => this.db?.getAll('outbox'))) ?? [];
-    return [...kept, ...this.loose.values()];
+    const kept = (await this.attempt((db) => db.getAll('outbox'))) ?? [];
+    return [...kept.filter(({ seq }) => !this.loose.has(seq)), ...this.loose.values()].sort(
+      (a, b) => a.seq - b.seq,
+    );
   }
 
-  private async attempt<T>(work: () => Promise<T> | undefined): Promise<T | undefined> {
-    try {
-      return await work();
-    } catch {
-      this.durable = false;
-      return undefined;
-    }
+  private async attempt<T>(
+    work: (db: IDBPDatabase<Schema<F, B>>) => Promise<T>,
+  ): Promise<T | undefined> {
+    // some browsers let go of the disk while a page is in the background: it is opened once more
+    for (let tries = 0; tries < 2; tries++)
+      try {
+        this.db ??= this.open();
+        return await work(await this.db);
+      } catch {
+        this.db = null;
+      }
+    this.durable = false;
+    return undefined;
+  }
+
+  private open(): Promise<IDBPDatabase<Schema<F, B>>> {
+    return openDB<Schema<F, B>>(this.name, 1, {
+      upgrade(db) {
+        db.createObjectStore('facts');
+        db.createObjectStore('outbox', { keyPath: 'seq', autoIncrement: true });
+      },
+      terminated: () => (this.db = null),
+    });
   }
 }

@@ -80,12 +80,16 @@ export class Camera {
 
   private async look(turn: number): Promise<void> {
     const read = await bestReader();
+    if (!read) return this.lost(turn);
     while (turn === this.running) {
+      const from = performance.now();
       if (this.video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) {
         const text = await read(this.video).catch(() => null);
         if (text && turn === this.running) this.onCode(text);
       }
-      await new Promise((done) => setTimeout(done, PAUSE_MS));
+      // a slow phone has as much time for its buttons as for its camera
+      const pause = Math.max(PAUSE_MS, performance.now() - from);
+      await new Promise((done) => setTimeout(done, pause));
     }
   }
 }
@@ -110,9 +114,14 @@ function hasTorch(track: MediaStreamTrack | undefined): boolean {
   return Boolean(able?.torch);
 }
 
-async function bestReader(): Promise<Reader> {
+/** Null where neither is here: the part of the page that reads codes could not be loaded. */
+async function bestReader(): Promise<Reader | null> {
   const own = await browsersReader().catch(() => null);
-  const { default: decode } = await import('qr/decode.js');
+  const decode = await import('qr/decode.js').then(
+    (found) => found.default,
+    () => null,
+  );
+  if (!decode) return own;
   const ours = canvasReader((image) => decode(image));
   if (!own) return ours;
   // some browsers have the reader's name and not the reader behind it

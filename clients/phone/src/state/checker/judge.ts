@@ -24,7 +24,7 @@ export interface Judged {
   newer: boolean;
 }
 
-interface Known {
+export interface Known {
   index: Index;
   standings: ReadonlyMap<string, Stand>;
   scans: readonly Scan[];

@@ -52,17 +52,37 @@ export function sounds(word: string): string {
   return one.replace(/[aeiouyh]/g, '').replace(/(.)\1+/g, '$1');
 }
 
+interface Heard {
+  whole: string;
+  ref: string;
+  words: string[];
+  sounds: string[];
+}
+/** of a hundred thousand names at each letter that is typed */
+const heard = new WeakMap<object, Heard>();
+
+function hear(person: Pick<Listed, 'name' | 'ref'>): Heard {
+  const known = heard.get(person);
+  if (known) return known;
+  const words = latin(person.name).split(' ');
+  const whole = plain(person.name);
+  const fresh = { whole, ref: plain(person.ref), words, sounds: words.map(sounds) };
+  heard.set(person, fresh);
+  return fresh;
+}
+
 /** Whether every word that is sought begins a word of the name, by letters or by sound; or the ref. */
 export function finds(sought: string, person: Pick<Listed, 'name' | 'ref'>): boolean {
   const wanted = plain(sought);
   if (!wanted) return true;
-  if (plain(person.name).includes(wanted) || plain(person.ref).startsWith(wanted)) return true;
-  const own = latin(person.name).split(' ');
+  const own = hear(person);
+  if (own.whole.includes(wanted) || own.ref.startsWith(wanted)) return true;
   const words = latin(sought).split(' ');
-  if (words.every((word) => own.some((other) => other.startsWith(word)))) return true;
+  if (words.every((word) => own.words.some((other) => other.startsWith(word)))) return true;
   if (!unlike(sought, person.name)) return false;
-  const heard = own.map(sounds);
-  return words.map(sounds).every((word) => word !== '' && heard.some((o) => o.startsWith(word)));
+  return words
+    .map(sounds)
+    .every((word) => word !== '' && own.sounds.some((other) => other.startsWith(word)));
 }
 
 /** Whether two texts are written in scripts of which at least one is not the other's. */

@@ -1,12 +1,19 @@
 import type { Api } from '@muster/shared/api/client.ts';
 import type { Self, StageReport, StageResult } from '@muster/shared/api/types.ts';
-import { tidy } from '../../transport/checklist.ts';
+import { Tidy } from '../../transport/checklist.ts';
 import type { Outbox } from '../../transport/outbox.ts';
 import { repeater } from '../../transport/repeat.ts';
-import { openScans, scanOutbox, SCANS_LOCK, type ScanStore } from '../../transport/scans.ts';
+import {
+  HOLD_MS,
+  openScans,
+  scanOutbox,
+  SCANS_LOCK,
+  type ScanStore,
+} from '../../transport/scans.ts';
 import { SealedStore } from '../../transport/sealed.ts';
 import type { StageEntry } from '../../transport/stages.ts';
 import type { TakenBack } from '../../transport/store.ts';
+import { leaveToWorker } from '../help.svelte.ts';
 
 /** Brings scans to the server, whether or not the checker's page is open, and puts lists away. */
 export class Post {
@@ -17,20 +24,24 @@ export class Post {
   private author = '';
   private readonly outbox: Outbox<StageReport, StageResult>;
   private readonly again = repeater(() => this.flush());
+  private readonly lists = new Tidy(this.sealed);
 
   private constructor(
     private readonly store: ScanStore,
     api: Api,
     told: () => void,
+    private readonly hold: number,
   ) {
-    this.outbox = scanOutbox(store, api, () => {
+    const changed = () => {
       told();
       void this.reload();
-    });
+    };
+    this.outbox = scanOutbox(store, api, changed, ({ at }) => !this.isHeld(at));
   }
 
-  static async open(api: Api, told: () => void): Promise<Post> {
-    const post = new Post(await openScans(), api, told);
+  /** @param hold so many milliseconds a scan may be taken out before it is sent */
+  static async open(api: Api, told: () => void, hold = HOLD_MS): Promise<Post> {
+    const post = new Post(await openScans(), api, told, hold);
     await post.reload();
     return post;
   }
@@ -69,25 +80,47 @@ export class Post {
     this.sendSoon(author);
   }
 
-  async discard(entry: StageEntry): Promise<void> {
-    await this.outbox.discard(entry);
+  async discard(...entries: StageEntry[]): Promise<void> {
+    await this.outbox.discard(...entries);
+  }
+
+  /** The app is left, perhaps for good: nothing waits any more, and the worker goes on with it. */
+  leave(): void {
+    if (!this.hasUnsent()) return;
+    this.again();
+    leaveToWorker();
   }
 
   /** What the server said last decides what may stay here; null: it knows this phone no more. */
   async heard(author: string, self: Self | null): Promise<void> {
     const now = self ? Date.parse(self.server_time) : Date.now();
-    await tidy(this.sealed, author, self && (self.checks ?? []), now);
+    await this.lists.heard(author, self && (self.checks ?? []), now);
+    const done = this.entries.filter((one) => one.state === 'received' && one.author !== author);
+    if (done.length) await this.discard(...done);
   }
 
-  /** This phone is nobody's any more. */
+  /** This phone is nobody's any more: of what was settled nothing stays. */
   async forget(): Promise<void> {
     await this.sealed.wipe();
+    await this.discard(...(await this.read()).filter(({ state }) => state !== 'saved'));
   }
 
   /** Whether there is more to send. */
   private async flush(): Promise<boolean> {
     const outcome = await this.outbox.flush(this.author);
     await this.reload();
-    return outcome === 'later';
+    if (outcome === 'later') leaveToWorker();
+    return outcome === 'later' || (outcome === 'empty' && this.hasUnsent());
+  }
+
+  private hasUnsent(): boolean {
+    return this.entries.some(({ state, author }) => state === 'saved' && author === this.author);
+  }
+
+  /** Whether a scan may still be taken out; not for long by a clock that was set back meanwhile. */
+  private isHeld(at: string): boolean {
+    const age = Date.now() - Date.parse(at);
+    const seen = globalThis.document?.visibilityState !== 'hidden';
+    return seen && age >= 0 && age < this.hold;
   }
 }

@@ -1,6 +1,7 @@
 /** What a checker saw, and where it leaves everybody: the list, and her own scans laid over it. Pure. */
 import type { Listed, StageReport } from '@muster/shared/api/types.ts';
 import type { KeptList } from '../../transport/checklist.ts';
+import type { StageEntry } from '../../transport/stages.ts';
 
 /** What is checked: who comes to a point, who boards a vehicle, who gets off it. */
 export interface Task {
@@ -127,6 +128,20 @@ export function sameTask(a: Task, b: Task): boolean {
     a.vehicle === b.vehicle &&
     a.point === b.point
   );
+}
+
+/** A scan of which only its report is left. */
+export function scanOf({ author, body }: StageEntry): Scan {
+  const { id, movement, stage, at, vehicle, point, code } = body;
+  return {
+    ...{ id, author, movement, at, state: 'saved', before: null },
+    stage: stage as Task['stage'],
+    vehicle: typeof vehicle === 'string' ? vehicle : null,
+    point: point ?? null,
+    ref: body.for ?? null,
+    code: code ?? null,
+    verdict: body.for ? 'good' : 'unknown',
+  };
 }
 
 /** The report a scan makes, as the server takes it. */

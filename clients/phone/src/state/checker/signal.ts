@@ -25,7 +25,9 @@ export function readySound(): void {
 
 export function signal(what: Signal, sound: boolean): void {
   navigator.vibrate?.(SHAKES[what]);
-  if (!sound || context?.state !== 'running') return;
+  if (!sound || !context) return;
+  // after a call or another app it sleeps; the next one is heard
+  if (context.state !== 'running') return void context.resume().catch(() => undefined);
   TONES[what].forEach((hz, n) => tone(context!, hz, context!.currentTime + n * (EACH_S + GAP_S)));
 }
 

@@ -20,7 +20,7 @@ export interface Tally {
   missing: Listed[];
   /** there without a seat on this vehicle */
   unlisted: Listed[];
-  /** codes that name nobody on this list: how many people they are only the server knows */
+  /** seen, and on this list by no name: codes, and whom the server has found some to be */
   unknown: number;
   /** null: a point, or a haven that holds any number */
   seats: number | null;
@@ -40,7 +40,7 @@ export function tally(index: Index, stands: Stands, scans: readonly Scan[], task
     here,
     missing: people.filter((one) => !inside.has(one) && expected(one, task, index, stands)),
     unlisted: here.filter((one) => !seated(one, task, index)),
-    unknown: new Set(strangers(scans, task)).size,
+    unknown: new Set(strangers(index, stands, scans, task)).size,
     seats: seatsOf(index, task),
   };
 }
@@ -76,10 +76,13 @@ function isPast(stage: string): boolean {
   return ['arrived', 'accommodated', 'staying', 'hibernating'].includes(stage);
 }
 
-function strangers(scans: readonly Scan[], task: Task): string[] {
-  return scans.flatMap((scan) =>
-    counts(scan) && !scan.ref && scan.code && sameTask(scan, task) ? [scan.code] : [],
-  );
+function strangers(index: Index, stands: Stands, scans: readonly Scan[], task: Task): string[] {
+  return scans.flatMap((scan) => {
+    if (!counts(scan) || !sameTask(scan, task)) return [];
+    if (!scan.ref) return scan.code ?? [];
+    if (index.byRef.has(scan.ref)) return [];
+    return isThere(stands.get(scan.ref), task, index) ? [scan.ref] : [];
+  });
 }
 
 function seatsOf(index: Index, task: Task): number | null {

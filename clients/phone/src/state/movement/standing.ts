@@ -52,7 +52,8 @@ export function shownOf(
 ): Shown {
   const own = mover.ref === me;
   const hers = entries.filter(
-    ({ body }) => body.movement === movement.id && (body.for ?? me) === mover.ref,
+    ({ author, body }) =>
+      author === me && body.movement === movement.id && (body.for ?? me) === mover.ref,
   );
   const saved = hers.filter(({ state }) => state === 'saved').at(-1) ?? null;
   const received = hers.filter(({ state }) => state === 'received').at(-1) ?? null;
@@ -186,17 +187,20 @@ function goalOf(movement: SelfMovement, one: Shown): { at: string; when: string 
   return leg && { at: leg.to.name, when: leg.arrives_at ?? '' };
 }
 
-/** What this phone said of its people that needs its owner, of movements that are not shown. */
+/** What is said nowhere else and needs a human: of movements not shown, or of who had this phone before. */
 export function leftOver(
   entries: StageEntry[],
   movements: SelfMovement[],
-  household: ReadonlySet<string>,
+  me: string,
 ): StageEntry[] {
+  const isShown = ({ author, body }: StageEntry) =>
+    author === me &&
+    movements.some(
+      ({ id, people }) =>
+        id === body.movement && (people?.some(({ ref }) => ref === (body.for ?? me)) ?? true),
+    );
   return entries.filter(
-    ({ body, state, late }) =>
-      !body.code &&
-      (!body.for || household.has(body.for)) &&
-      !movements.some(({ id }) => id === body.movement) &&
-      (state !== 'received' || late),
+    (entry) =>
+      !isShown(entry) && (entry.state !== 'received' || (entry.late && entry.author === me)),
   );
 }

@@ -63,12 +63,12 @@ export function verdictWord(verdict: Verdict, earlier: Scan | null): string {
   }
 }
 
-/** What was made of it, and what the checker is to do. */
-export function verdictHint(verdict: Verdict): string {
+/** What was made of it, and what the checker is to do. `kept`: the disk has it. */
+export function verdictHint(verdict: Verdict, kept: boolean): string {
   switch (verdict) {
     case 'good':
     case 'unlisted':
-      return m.check_counted();
+      return kept ? m.check_counted() : m.check_counted_memory();
     case 'unknown':
       return m.check_unknown_hint();
     case 'again':

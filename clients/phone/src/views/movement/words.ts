@@ -1,4 +1,4 @@
-import type { SelfMovement } from '@muster/shared/api/types.ts';
+import type { SelfMovement, SelfMover } from '@muster/shared/api/types.ts';
 import { m } from '@muster/shared/i18n/messages.ts';
 import type { Stand } from '../../state/movement/standing.ts';
 
@@ -12,6 +12,23 @@ export function kindWord({ kind }: SelfMovement): string {
       return m.pm_return();
     default:
       return m.pm_relocation();
+  }
+}
+
+/** What the desk asks about somebody of whom reports contradict each other; null: nothing is named. */
+export function questionWord({ stage, question }: SelfMover): string | null {
+  if (stage !== 'in_question') return null;
+  switch (question) {
+    case 'two_vehicles':
+      return m.pm_question({ what: m.move_conflict_two_vehicles() });
+    case 'arrived_without_boarding':
+      return m.pm_question({ what: m.move_conflict_arrived_without_boarding() });
+    case 'boarded_after_arrival':
+      return m.pm_question({ what: m.move_conflict_boarded_after_arrival() });
+    case 'two_places':
+      return m.pm_question({ what: m.move_conflict_two_places() });
+    default:
+      return null;
   }
 }
 
