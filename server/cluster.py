@@ -34,7 +34,7 @@ listen_addresses = ''
 unix_socket_directories = '{sockets}'
 unix_socket_permissions = 0700
 cluster_name = '{title}'
-max_connections = 100
+max_connections = 200
 # Durability. Nothing may turn these off.
 fsync = on
 synchronous_commit = on

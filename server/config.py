@@ -31,7 +31,7 @@ class Settings(BaseSettings):
         pattern=r"^[0-9a-fA-F.:/, ]+$",
         description="Addresses and networks of your own proxies, whose word on the caller counts.",
     )
-    pool_size: int = Field(16, ge=4, le=500, description="Database connections a process.")
+    pool_size: int = Field(20, ge=4, le=500, description="Database connections a process.")
     fcm_credentials: Path | None = Field(
         None, description="Firebase service-account file. Unset: no FCM push."
     )

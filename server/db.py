@@ -133,11 +133,11 @@ class Database:
     Raises `Unavailable` wherever a durable write can't be promised within PATIENCE seconds.
     """
 
-    def __init__(self, dsn: str, size: int = 16) -> None:
+    def __init__(self, dsn: str, size: int = 20) -> None:
         self.dsn = dsn
-        report = max(2, size // 4)
-        main = max(3, size - 5 - report)
-        self._sizes = {"main": main, "report": report, "panic": 3, "stream": 2}
+        report, panic = max(2, size // 4), max(3, size // 4)
+        main = max(3, size - 2 - panic - report)
+        self._sizes = {"main": main, "report": report, "panic": panic, "stream": 2}
         self._pools: dict[str, asyncpg.Pool[Any]] = {}
 
     async def open(self) -> None:
