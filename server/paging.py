@@ -8,6 +8,7 @@ Pages are cut by key, not by offset: a row added meanwhile never shifts the othe
 import base64
 import binascii
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -68,6 +69,19 @@ def _opened(cursor: str, types: tuple[type, ...]) -> list[Any]:
         values: list[Any] = msgspec.json.decode(raw, type=list[Any])
         if len(values) != len(types) or b"\\u0000" in raw:
             raise ValueError(cursor)
-        return [msgspec.convert(v, t, strict=False) for v, t in zip(values, types, strict=True)]
+        pairs = zip(values, types, strict=True)
+        found: list[Any] = [msgspec.convert(v, t, strict=False) for v, t in pairs]
+        if not all(map(_is_of_a_row, found)):
+            raise ValueError(cursor)
+        return found
     except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
         raise refuse_field("cursor", "Take the cursor from `next`, or leave it out.") from None
+
+
+def _is_of_a_row(value: Any) -> bool:
+    """Whether a column can hold it: a number of 32 bits; a time with a zone, of our centuries."""
+    if isinstance(value, int):
+        return -(2**31) <= value < 2**31
+    if isinstance(value, datetime):
+        return value.tzinfo is not None and 1900 < value.year < 2200
+    return True

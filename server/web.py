@@ -171,7 +171,7 @@ class Shell:
             body = self._decode(endpoint, headers, raw)
         call = Call(
             who=who,
-            path=scope.get("path_params", {}),
+            path=_path(scope),
             query=_query(endpoint, scope),
             body=body,
             headers=headers,
@@ -307,6 +307,14 @@ def _target(scope: Scope) -> str:
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     query: bytes = scope.get("query_string", b"")
     return (path + b"?" + query if query else path).decode("latin-1")
+
+
+def _path(scope: Scope) -> dict[str, str]:
+    """What an address names. Raises NotFound for a NUL: no record can have it."""
+    named: dict[str, str] = scope.get("path_params", {})
+    if any("\x00" in value for value in named.values()):
+        raise errors.NotFound("No such record.")
+    return named
 
 
 def _query(endpoint: Endpoint, scope: Scope) -> Any:

@@ -351,7 +351,7 @@ WHERE p.operation_id = current_operation() AND p.movement_id = ANY ($1::uuid[])
 ORDER BY p.person_id <> ($2::int[])[1], r.ref
 
 -- name: own_seats
--- The seats of some people in movements, in the order of the legs.
+-- The seats of some people in movements, in the order of the legs; none on a withdrawn vehicle.
 SELECT s.movement_id, s.person_id, s.leg_id, v.number AS vehicle_no, v.label AS vehicle, s.seat
 FROM movement_seat s
 JOIN movement_vehicle v ON v.operation_id = s.operation_id
@@ -360,6 +360,7 @@ JOIN movement_leg l ON l.operation_id = s.operation_id
   AND l.movement_id = s.movement_id AND l.leg_id = s.leg_id
 WHERE s.operation_id = current_operation() AND s.movement_id = ANY ($1::uuid[])
   AND s.person_id = ANY ($2::int[])
+  AND v.state <> 'withdrawn'
 ORDER BY l.position, v.number
 
 -- name: own_legs
@@ -376,8 +377,11 @@ JOIN movement_point b ON b.operation_id = l.operation_id AND b.movement_id = l.m
 WHERE l.operation_id = current_operation() AND l.movement_id = ANY ($1::uuid[])
   AND l.state <> 'withdrawn'
   AND (EXISTS (
-      SELECT FROM movement_seat s WHERE s.operation_id = l.operation_id
-        AND s.movement_id = l.movement_id AND s.leg_id = l.leg_id AND s.person_id = ANY ($2::int[]))
+      SELECT FROM movement_seat s
+      JOIN movement_vehicle v ON v.operation_id = s.operation_id
+        AND v.movement_id = s.movement_id AND v.vehicle_id = s.vehicle_id
+      WHERE s.operation_id = l.operation_id AND s.movement_id = l.movement_id
+        AND s.leg_id = l.leg_id AND s.person_id = ANY ($2::int[]) AND v.state <> 'withdrawn')
     OR EXISTS (
       SELECT FROM movement_person p
       JOIN movement_vehicle v ON v.operation_id = p.operation_id
@@ -391,8 +395,11 @@ WHERE l.operation_id = current_operation() AND l.movement_id = ANY ($1::uuid[])
           SELECT FROM movement_seat s
           JOIN movement_leg x ON x.operation_id = s.operation_id
             AND x.movement_id = s.movement_id AND x.leg_id = s.leg_id
+          JOIN movement_vehicle v ON v.operation_id = s.operation_id
+            AND v.movement_id = s.movement_id AND v.vehicle_id = s.vehicle_id
           WHERE s.operation_id = p.operation_id AND s.movement_id = p.movement_id
-            AND s.person_id = p.person_id AND x.position = l.position)))
+            AND s.person_id = p.person_id AND x.position = l.position
+            AND v.state <> 'withdrawn')))
 ORDER BY l.position, l.leg_id LIMIT 200
 
 -- name: own_checks

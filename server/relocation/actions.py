@@ -99,17 +99,20 @@ async def _people(
 ) -> tuple[dict[Who, Person], list[Placed]]:
     """The people the reports are about, held; and the reports that may be taken.
 
-    Whoever is not in the movement joins it by the word of a warden, a checker or a desk. While it
-    is being prepared nobody is in it yet, and all is taken: freezing reads it.
+    Whoever is not in the movement joins it by the word of a warden, a checker or a desk; not by a
+    report whose id is on record already, for it says nothing new. While it is being prepared all is
+    taken and moves nobody, also who is listed by then: what came before must be read with it.
     """
-    if not rows:
-        return {}, []
-    people = await store.hold_standings(con, {_who(row) for row in rows})
     frozen = [row for row in rows if states[row.report.movement_id] != "preparing"]
+    if not frozen:
+        return {}, list(rows)
+    people = await store.hold_standings(con, {_who(row) for row in frozen})
     strangers = [row for row in frozen if _who(row) not in people]
     if not strangers:
         return people, list(rows)
     rows, strangers = await _remaining(con, rows, strangers, people)
+    known = await store.earlier(con, [row.report.report_id for row in strangers])
+    strangers = [row for row in strangers if row.report.report_id not in known]
     added = {_who(row) for row in strangers if row.report.capacity in MAY_ADD}
     joined = await store.add(con, sorted(added), "reported")
     await store.move_stages(con, Counter(cell for _, cell in joined))
@@ -117,7 +120,8 @@ async def _people(
     unknown = [row for row in strangers if _who(row) not in people]
     for row in unknown:
         refused[row.report.report_id] = NotFound(NO_MOVEMENT, code="movement_unknown")
-    return people, [row for row in rows if row.report.report_id not in refused]
+    gone = refused.keys() | known.keys()
+    return people, [row for row in rows if row.report.report_id not in gone]
 
 
 async def _remaining(
@@ -226,7 +230,8 @@ async def settle(
     counts = Counter({thing: n for thing, n in counts.items() if n})
     now = await store.settle(con, stands, stages, counts)
     await store.find_conflicts(con, conflicts)
-    full = [t[:2] for t, n in now.counts.items() if max(n, n - counts[t]) > now.seats.get(t, n)]
+    held = ((t, now.counts[t], seats) for t, seats in now.seats.items())
+    full = [t[:2] for t, n, seats in held if max(n, n - counts[t]) > seats]
     await capacity.check(con, full, received_at)
     movements = sorted({movement_id for movement_id, _ in stands})
     return [_draft(movement_id, now.cells, now.counts) for movement_id in movements]
@@ -237,7 +242,7 @@ def _draft(
 ) -> stream.Draft:
     own = [c[1:] for c in cells if c[0] == movement_id]
     things = sorted({c[1] for c in moved if c[0] == movement_id})
-    return store.draft(movement_id, own, things)
+    return store.draft(movement_id, own, things, reported=True)
 
 
 def _recorded(row: Placed, received_at: datetime) -> Recorded:

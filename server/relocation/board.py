@@ -39,7 +39,7 @@ async def board(database: Database, operation_id: int, sight: Sight, movement_id
     seen = (movement_id, sight.areas, sight.people)
     async with database.transaction(operation_id, snapshot=True) as con:
         movement = await movements.one(con, sight, movement_id)
-        head = await con.fetchrow(SQL.head, movement_id)
+        head = await con.fetchrow(SQL.head, *seen)
         rows = tallies(await cell_rows(con, *seen), await load_names(con))
         sides = await con.fetch(SQL.sides, *seen)
         split = await con.fetch(SQL.split_households, *seen, None, ALL_OF_THEM)
@@ -136,6 +136,11 @@ def _side(by_stage: Counter[str]) -> StageSide | None:
     return StageSide(people, counts_of(by_stage), math.floor(moved / people * 10_000) / 10_000)
 
 
+def _plans(said: dict[str, Any]) -> bool:
+    """Whether an event tells of the plan or the state; those of older code don't say `reported`."""
+    return not (said["cells"] or said["things"] or said.get("reported"))
+
+
 class Faces:
     """Renders the room's events for viewers. One instance a process."""
 
@@ -169,7 +174,7 @@ class Faces:
         moved = tallies(headcounts.changed(rows, changed, scope.people is not None), names)
         return {
             "movement_id": movement_id,
-            "plan": any(not e.data["cells"] and not e.data["things"] for e in events),
+            "plan": any(_plans(e.data) for e in events),
             "counts": count(tallies(rows, names)),
             "cells": [cell(r) for r in moved],
             "vehicles": vehicles,

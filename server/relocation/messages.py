@@ -26,9 +26,10 @@ Text = Annotated[str, Meta(min_length=1, max_length=500)]
 class StageIn(ReportIn, frozen=True, kw_only=True):
     """One report of where a person stands. `for` names the person; left out, the caller.
     `vehicle` by id or number: needed for boarded. `point`: needed for at_point. `reason`: needed
-    for staying. `how`: radio of what came over it. `code`: a person's code that was scanned; it
-    alone makes a report `qr`, and names its person where `for` does not. Unknown fields are passed
-    over: a newer phone must be able to report to an older server."""
+    for staying. `how`: radio of what came over it, of others than oneself and one's family. `code`:
+    a person's code that was scanned; it alone makes a report `qr`, and names its person where `for`
+    does not. Unknown fields are passed over: a newer phone must be able to report to an older
+    server."""
 
     movement: UUID
     stage: Reported

@@ -167,10 +167,17 @@ WHERE c.operation_id = current_operation() AND c.movement_id = u.movement_id
   AND c.conflict_id = u.conflict_id AND c.state = 'open' 
 
 -- name: head
--- The stream's number that a board contains, the database's time, and reports after the end.
+-- The stream's number that a board contains, the database's time, and reports after the end of people
+-- in sight.
 SELECT h.seq, clock_timestamp() AS as_of, m.at_close,
-       (SELECT count(*)::int FROM stage_report r WHERE r.operation_id = m.operation_id
-          AND r.movement_id = m.movement_id AND r.received_at > m.ended_at) AS late
+       (SELECT count(*)::int FROM stage_report r
+        JOIN person x ON x.operation_id = r.operation_id AND x.person_id = r.person_id
+        JOIN movement_person p ON p.operation_id = r.operation_id
+          AND p.movement_id = r.movement_id
+          AND p.person_id = coalesce(x.merged_into, x.person_id)
+        WHERE r.operation_id = m.operation_id AND r.movement_id = m.movement_id AND r.late
+          AND ($2::int[] IS NULL OR p.area_id = ANY ($2))
+          AND ($3::int[] IS NULL OR p.person_id = ANY ($3))) AS late
 FROM movement m CROSS JOIN stream_head h
 WHERE m.operation_id = current_operation() AND m.movement_id = $1
 
@@ -271,7 +278,8 @@ found AS (
     AND ($14::text IS NULL OR m.parity = $14)
     AND ($15::text IS NULL OR m.expected = $15)
     AND ($16::text IS NULL OR m.person_id IN (
-      SELECT s.person_id FROM stage_report s
+      SELECT coalesce(x.merged_into, x.person_id) FROM stage_report s
+      JOIN person x ON x.operation_id = s.operation_id AND x.person_id = s.person_id
       JOIN movement_vehicle w ON w.operation_id = s.operation_id
         AND w.movement_id = s.movement_id AND w.vehicle_id = s.vehicle_id
       WHERE s.operation_id = current_operation() AND s.movement_id = $1 AND w.number = $6)))
@@ -319,7 +327,8 @@ WHERE ($5::text IS NULL OR a.code = $5)
 ORDER BY p.name, p.person_id LIMIT $11
 
 -- name: reports_of
--- Every report of one person in a movement by the time it tells of, the newest first.
+-- Every report of one person in a movement, and of whom was merged into her, by the time it tells of,
+-- the newest first.
 SELECT r.report_id, r.stage, v.number AS vehicle_no, o.name AS point, r.reason, r.at, r.event_at,
        r.received_at, r.late, r.how, actor_name(r.actor) AS reporter, r.point_id
 FROM stage_report r
@@ -327,5 +336,8 @@ LEFT JOIN movement_vehicle v ON v.operation_id = r.operation_id
   AND v.movement_id = r.movement_id AND v.vehicle_id = r.vehicle_id
 LEFT JOIN movement_point o ON o.operation_id = r.operation_id
   AND o.movement_id = r.movement_id AND o.point_id = r.point_id
-WHERE r.operation_id = current_operation() AND r.movement_id = $1 AND r.person_id = $2
+WHERE r.operation_id = current_operation() AND r.movement_id = $1
+  AND (r.person_id = $2 OR r.person_id IN (
+    SELECT x.person_id FROM person x
+    WHERE x.operation_id = current_operation() AND x.merged_into = $2))
 ORDER BY r.event_at DESC, r.report_id DESC

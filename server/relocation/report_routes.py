@@ -1,6 +1,9 @@
-"""The report of a movement as files."""
+"""The report of a movement as files: made in a thread, for of very many people it takes a while, in
+which others call for help."""
 
+import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from server import typeset
 from server.db import Database
@@ -29,17 +32,22 @@ class ReportFiles:
 
     async def book(self, call: Call) -> Reply:
         """The report as a workbook."""
-        found = report_files.sheets(await self._found(call))
-        return Reply(200, tables.to_book(found), tables.BOOK)
+        made = await asyncio.to_thread(_book, await self._found(call))
+        return Reply(200, made, tables.BOOK)
 
     async def pdf(self, call: Call) -> Reply:
         """The report as PDF."""
-        said = report_files.typed(await self._found(call))
+        said: Any = await asyncio.to_thread(report_files.typed, await self._found(call))
         return Reply(200, await self._setter.pdf(report_files.TEMPLATE, said), typeset.HEADERS)
 
     async def print(self, call: Call) -> Reply:
         """The report as a page to print."""
-        return Reply(200, report_files.page(await self._found(call)), HTML)
+        made = await asyncio.to_thread(report_files.page, await self._found(call))
+        return Reply(200, made, HTML)
+
+
+def _book(found: report.Report) -> bytes:
+    return tables.to_book(report_files.sheets(found))
 
 
 def endpoints(database: Database, texted: Sequence[str], setter: Typesetter) -> list[Endpoint]:

@@ -11,7 +11,7 @@ from server.errors import Problem
 from server.people.rules import storable
 from server.recording import body_hash
 from server.relocation.actions import Reports
-from server.relocation.codes.checking import About, about
+from server.relocation.codes.checking import OWN, About, about
 from server.relocation.messages import StageIn, StageResult
 from server.relocation.store import Recorded, Report
 from server.reporting import BATCH_LIMIT, WITHIN_S, Batch, Reader, Reporting, Results
@@ -55,7 +55,8 @@ async def _about(database: Database, call: Call, items: Sequence[StageIn]) -> li
 
 
 def _report(me: Principal, body: StageIn, found: About) -> Report:
-    how = "qr" if found.scanned else "radio" if body.how == "radio" else HOW[found.capacity]
+    heard = body.how == "radio" and found.capacity not in OWN
+    how = "qr" if found.scanned else "radio" if heard else HOW[found.capacity]
     same = (found.ref, body.movement, body.stage, body.at.timestamp(), body.vehicle, body.point)
     return Report(
         report_id=body.id,

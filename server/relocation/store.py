@@ -96,11 +96,17 @@ class Stored(msgspec.Struct, frozen=True):
     number: int | None
 
 
-def draft(movement_id: UUID, cells: Iterable[Any] = (), things: Iterable[UUID] = ()) -> Draft:
+def draft(
+    movement_id: UUID,
+    cells: Iterable[Any] = (),
+    things: Iterable[UUID] = (),
+    reported: bool = False,
+) -> Draft:
     """The event of a movement: the cells that changed with their absolute counts, and which
-    vehicles and points; without either, its plan or state changed."""
+    vehicles and points; without either, its plan or state changed, unless somebody was `reported`
+    to stand where she stood."""
     about = {"movement_id": movement_id, "cells": list(cells), "things": list(things)}
-    return Draft("movement", about)
+    return Draft("movement", {**about, "reported": reported})
 
 
 async def begin_reports(con: Any, movements: Iterable[UUID]) -> tuple[datetime, dict[UUID, str]]:

@@ -158,6 +158,9 @@ async def exact(db: Database, operation_id: int, movement: UUID) -> Counter[str]
     assert kept == fresh, "cells are a fresh GROUP BY"
     _check_counts([s for s, _ in folded.values()], counts)
     _check_conflicts({w[1]: found for w, (_, found) in folded.items()}, conflicts)
+    waiting = {r["person_id"] for r in conflicts if r["state"] == "open"}
+    asked = {w[1] for w, (s, _) in folded.items() if s.stage == "in_question"}
+    assert asked <= waiting, "who is in question waits for a human"
     for vehicle, most in seats.items():
         _check_overload(counts.get((vehicle, "boarded"), 0) - most, [
             r for r in conflicts if r["vehicle_id"] == vehicle and r["kind"] == "over_capacity"

@@ -1,8 +1,10 @@
 """Manifests as files and on paper: out, back in, ticked, and entered again."""
 
+import asyncio
 import base64
 import csv
 import io
+import threading
 import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -110,6 +112,44 @@ async def test_what_was_ticked_comes_back_once(own: Moving) -> None:
     now = await own.ask("GET", manifest(own))
     assert [s["aboard"] for s in now["seats"]] == [True, False, True]
     assert [u["person"]["ref"] for u in now["unlisted"]] == ["P8"]
+
+
+async def test_a_form_sent_again_is_answered_though_seats_changed_hands_since(own: Moving) -> None:
+    """Its first answer was lost; somebody else has seat 1 by now."""
+    mark = (await own.ask("GET", manifest(own)))["mark"]
+    at = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    form = {"id": str(uuid4()), "stage": "boarded", "at": at, "mark": mark, "seats": [1, 3]}
+    path = f"{manifest(own)}/ticked"
+    assert (await own.ask("POST", path, form))["made"] == 2
+    await own.ask("PUT", manifest(own), {"people": ["P4", "P6"]})
+    assert await own.ask("POST", path, form) == {"made": 0, "people": ["P2", "P5"]}
+    for other in ({"seats": [1]}, {"stage": "arrived"}, {"id": str(uuid4())}):
+        refused = await own.desk.call("POST", own.path + path, {**form, **other})
+        assert refused.status_code == 409, other
+    assert (await own.exact())["boarded"] == 2
+
+
+async def test_while_a_file_is_made_others_are_answered(
+    own: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A workbook of 100,000 people takes long: a call for help must not wait for it."""
+    begun, answered = threading.Event(), threading.Event()
+    make = tables.to_book
+
+    def slow(sheets: Any) -> bytes:
+        begun.set()
+        assert answered.wait(30), "nobody was answered meanwhile"
+        return make(sheets)
+
+    monkeypatch.setattr(tables, "to_book", slow)
+    for path in ("/report/xlsx", f"{manifest(own)}/xlsx"):
+        begun.clear()
+        answered.clear()
+        making = asyncio.create_task(own.desk.call("GET", own.path + path))
+        assert await asyncio.to_thread(begun.wait, 30)
+        board = await own.desk.call("GET", own.path)
+        answered.set()
+        assert ((await making).status_code, board.status_code) == (200, 200)
 
 
 async def test_numbers_of_an_older_list_are_nobody_s(own: Moving) -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from server.relocation.manifests import store
 from tests.relocation.moving import Moving, moving
 
 _OVER = """
@@ -223,6 +224,43 @@ async def test_many_desks_at_once_never_seat_too_many_nor_one_twice(own: Moving)
     assert await own.sql("SELECT FROM movement_seat")
     twice = "SELECT person_id FROM movement_seat GROUP BY leg_id, person_id HAVING count(*) > 1"
     assert not await own.sql(twice)
+
+
+async def test_papers_are_of_the_day_of_the_crossing_by_the_operation_s_clocks(own: Moving) -> None:
+    """At noon in Greenwich it is the next day already in Kiritimati."""
+    await own.sql("UPDATE operation SET timezone = 'Pacific/Kiritimati'")
+    ends = {"from": str(own.id["GATE"]), "to": str(own.id["BORDER"])}
+    leg = {"kind": "road", "position": 1, **ends, "arrives_at": "2026-11-24T12:00:00Z"}
+    await own.put("legs", "FIRST", leg)
+    about = {"ref": "P4", "papers": True, "expires_on": "2026-11-24"}
+    await own.ask("PUT", "/travellers", {"items": [about]})
+    await own.ask("PUT", manifest(own, 1), {"people": ["P4"]})
+    [seat] = (await own.ask("GET", manifest(own, 1)))["seats"]
+    assert seat["papers"] == "expired"
+
+
+async def test_one_list_is_shown_without_reading_everybody(own: Moving) -> None:
+    """Of a vehicle its riders' households are read, and it comes to the same."""
+    await own.ask("PUT", manifest(own, 1), {"people": ["P1", "F0"], "split": ["P1"]})
+    await own.ask("PUT", manifest(own, 2), {"people": ["F1", "P4", "P5"], "split": ["P1"]})
+    await own.ask("POST", f"{manifest(own, 2)}/seal")
+    body = {"id": str(uuid4()), "reason": "Ill.", "take_off": ["P5"]}
+    await own.ask("POST", f"{manifest(own, 2)}/amendments", body)
+    await own.say(own.said("P8", "boarded", vehicle=1))
+    async with own.db.transaction(own.operation_id, snapshot=True) as con:
+        for number, refs in ((1, {"P1", "P8"}), (2, {"P1", "P4", "P5"}), (3, set())):
+            key = own.id[str(number)]
+            whole = await store.leg_of(con, own.movement, key)
+            part = await store.leg_of(con, own.movement, key, alone=True)
+            assert {p.household for p in part.people} == refs
+            assert part.listed(key) == whole.listed(key)
+            assert part.unlisted(key) == whole.unlisted(key)
+            homes = {p.household_id for p in part.people}
+            assert part.apart(homes) == whole.apart(homes)
+            assert part.mark(key) == whole.mark(key)
+    shown = await own.ask("GET", manifest(own, 2))
+    assert [s["ref"] for s in shown["seal"]["seats"]] == ["F1", "P4", "P5"], "as it was sealed"
+    assert shown["apart"] == ["P1"]
 
 
 async def test_the_database_itself_holds_seats_and_seals(own: Moving) -> None:

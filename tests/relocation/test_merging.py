@@ -150,3 +150,16 @@ async def test_a_merge_while_people_are_listed_counts_her_once(database: str) ->
         assert "W1" not in await refs(second)
         assert await second.stage("P1") == "ready"
         await second.exact()
+
+
+async def test_her_page_and_every_count_of_a_vehicle_hold_what_both_reported(database: str) -> None:
+    async with moving(database) as own:
+        await walk_in(own)
+        await own.say(own.said("W1", "boarded", 900, vehicle=1), own.said("P1", "ready", 1200))
+        await merge(own, "W1", "P1")
+        page = await own.ask("GET", "/people/P1")
+        assert [r["stage"] for r in page["reports"]] == ["boarded", "ready"]
+        [bus] = [v for v in (await own.ask("GET", ""))["vehicles"] if v["number"] == 1]
+        found = await own.ask("GET", "/people", params={"vehicle": 1, "counted": "boarded"})
+        assert [p["ref"] for p in found["items"]] == ["P1"]
+        assert bus["boarded"] == 1

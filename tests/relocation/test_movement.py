@@ -242,7 +242,10 @@ async def test_critical_work_is_uncovered_when_all_who_keep_it_have_left(own: Mo
     assert (found["cover"], found["by"]) == ("uncertain", None)
     await own.say(own.said("P2", "arrived"))
     [found] = (await own.ask("GET", "/functions"))["items"]
-    assert found["cover"] == "covered", "at the border she has not left"
+    assert found["cover"] == "uncovered", "from the border she keeps no radio room"
+    await own.say(own.said("P2", "ready"), own.said("P1", "at_point", point="GATE"))
+    [found] = (await own.ask("GET", "/functions"))["items"]
+    assert (found["cover"], found["by"]["ref"]) == ("covered", "P1"), "she got off at the gate"
 
 
 async def test_the_close_out_leaves_nobody_out_and_late_reports_still_count(own: Moving) -> None:
@@ -390,6 +393,23 @@ async def test_events_carry_what_a_fresh_board_shows(own: Moving) -> None:
     assert [v["boarded"] for v in told["vehicles"]] == [3]
     assert told["counts"] == after["counts"]
     assert not told["plan"]
+
+
+async def test_a_report_that_moves_nobody_has_no_console_fetch_the_board(own: Moving) -> None:
+    """Two checkers see the same person board; a hundred consoles watch."""
+    await own.say(own.said("P1", "boarded", 60, vehicle=1))
+    before = await own.ask("GET", "")
+    await own.say(own.said("P1", "boarded", 50, vehicle=1), own.said("P1", "ready", 90))
+    async with own.db.transaction(own.operation_id) as con:
+        events = await stream.read_after(con, before["seq"])
+    [kind] = Faces(own.db).kinds()
+    told = msgspec.to_builtins(await kind.render(own.operation_id, Scope(), events))
+    assert (told["plan"], told["cells"], told["conflicts"]) == (False, [], 0)
+    await own.vehicle(1, label="Red bus")
+    async with own.db.transaction(own.operation_id) as con:
+        events = await stream.read_after(con, before["seq"])
+    told = msgspec.to_builtins(await kind.render(own.operation_id, Scope(), events))
+    assert told["plan"], "what was planned changed"
 
 
 def cells(board: dict[str, Any]) -> dict[Any, int]:

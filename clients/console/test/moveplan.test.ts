@@ -192,6 +192,7 @@ test('a vehicle is written anew with what is to change and nothing else', () => 
     seats: 9,
     state: 'departed',
     watch_id: null,
+    was: 'planned',
     departed_at,
   });
 });

@@ -125,6 +125,7 @@ async def resolve(
         if conflict["state"] != "open":
             raise Clash("This conflict is not open any more.", code="conflict_over")
         reports = [_report(who, row, held[key], body, received_at)] if held else []
+        _refuse_before(body, row, await _reports(con, [row]))
         record = (body.id, body.reason, who.actor, body_sha256, boarded)
         await con.execute(SQL.resolve, movement_id, conflict_id, *record)
         await movements.add_fact(con, movement_id, "conflict_resolved", who.actor, kind=row["kind"])
@@ -141,6 +142,14 @@ async def resolve(
         return True
 
 
+def _refuse_before(body: ResolveIn, row: Any, said: Mapping[UUID, SaidOut]) -> None:
+    """Raises BadInput for a decision as of before the contradiction: both reports would follow it,
+    and contradict each other still."""
+    second = said.get(row["second_id"])
+    if body.at is not None and second is not None and body.at < second.event_at:
+        raise refuse_field("at", "Say where she stood after both reports, or leave it out: now.")
+
+
 def _report(
     who: Principal, row: Any, person: Person, body: ResolveIn, received_at: datetime
 ) -> Report:
@@ -151,6 +160,8 @@ def _report(
     if stage is None:
         if stands.stage not in rules.STAGES[1:-1]:
             raise refuse_field("stage", "Say where she stands: it is in question.")
+        if body.at is not None:
+            raise refuse_field("stage", "Say with the time where she stood then.")
         stage, vehicle, point = stands.stage, stands.vehicle, stands.point
     if stage == "boarded" and vehicle is None:
         raise refuse_field("vehicle", "Name the vehicle, by id or number.")

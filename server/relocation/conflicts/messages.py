@@ -61,8 +61,9 @@ class ConflictOut(msgspec.Struct, frozen=True):
 
 class ResolveIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A human's decision. `stage`, with vehicle or point: where the person stood at `at` (left
-    out: now), whatever was reported before; needed while she is in question, left out it is where
-    she stands. Nothing of it for a vehicle over capacity."""
+    out: now; not before the reports that contradict each other), whatever was reported before;
+    needed while she is in question and with `at`, left out it is where she stands. Nothing of it
+    for a vehicle over capacity."""
 
     id: UUID
     reason: Annotated[str, Meta(min_length=1, max_length=500)]

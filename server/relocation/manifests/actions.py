@@ -29,7 +29,8 @@ async def put_list(
     vehicle_id: UUID,
     wish: ManifestIn,
 ) -> None:
-    """The list of a vehicle as it is to be; who stays on it keeps her seat.
+    """The list of a vehicle as it is to be; who stays on it keeps her seat, and so does who is out
+    of the caller's sight.
 
     Raises BadInput for too many, for people who sit elsewhere or are not in the movement, and for
     a household it would tear; Clash under a seal.
@@ -43,7 +44,11 @@ async def put_list(
         split = own.splits | _split(own, wish)
         if own.vehicle(vehicle_id).sealed:
             raise Clash("It is sealed. Amend it, with the reason.", code="manifest_sealed")
-        off = [p for p in own.listed(vehicle_id) if p not in wanted]
+        off = [
+            p
+            for p in own.listed(vehicle_id)
+            if p not in wanted and scope.sees(p.person_id, p.area_id)
+        ]
         on = [p for p in wanted if p.sits != vehicle_id]
         _refuse_tearing(own, vehicle_id, wish, off, on, split)
         if not off and not on and split == own.splits:

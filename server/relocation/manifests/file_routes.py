@@ -1,5 +1,6 @@
 """Manifests as files and on paper, and what was ticked there."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -48,7 +49,7 @@ class Files:
     async def book(self, call: Call) -> Reply:
         """The list as a workbook."""
         sheets = {"manifest": files.rows(await self._found(call))}
-        return Reply(200, tables.to_book(sheets), tables.BOOK)
+        return Reply(200, await asyncio.to_thread(tables.to_book, sheets), tables.BOOK)
 
     async def pdf(self, call: Call) -> Reply:
         """The list for a clipboard, as PDF."""
@@ -71,11 +72,11 @@ class Files:
         """A list out of a file."""
         scope = await call.auth.scope(call.me)
         ids = call.uuid("movement_id"), call.uuid("vehicle_id")
-        wish = files.wish(call.body)
+        wish = await asyncio.to_thread(files.wish, call.body)
         try:
             await actions.put_list(self._db, call.me, scope, *ids, wish)
         except BadInput as problem:
-            raise files.by_row(problem, call.body) from None
+            raise await asyncio.to_thread(files.by_row, problem, call.body) from None
         self._wake(call.me.operation_id)
         return Reply(200, await self._found(call))
 

@@ -34,7 +34,7 @@ async def manifest(
     """A manifest of one instant, with the people in sight. Raises NotFound out of sight."""
     async with db.transaction(operation_id, snapshot=True) as con:
         await movements.must_see(con, sight, movement_id)
-        own = await store.leg_of(con, movement_id, vehicle_id)
+        own = await store.leg_of(con, movement_id, vehicle_id, alone=True)
         seal = await con.fetchrow(SQL.sealed, movement_id, vehicle_id)
         amendments = await con.fetch(SQL.amendments, movement_id, vehicle_id)
         sighted = {p.person_id: p.ref for p in own.people if _sees(sight, p)}

@@ -1,8 +1,10 @@
 -- name: leg
--- A leg, and the day its border is crossed: by plan, or today.
+-- A leg, and the day its border is crossed, by the operation's clocks: by plan, or today.
 SELECT l.leg_id, m.reach = 'outside' AS crosses,
-       coalesce(l.arrives_at, l.departs_at, clock_timestamp())::date AS crossing
+       (coalesce(l.arrives_at, l.departs_at, clock_timestamp()) AT TIME ZONE o.timezone)::date
+         AS crossing
 FROM movement_leg l
+JOIN operation o ON o.operation_id = l.operation_id
 JOIN movement m ON m.operation_id = l.operation_id AND m.movement_id = l.movement_id
 WHERE l.operation_id = current_operation() AND l.movement_id = $1 AND l.leg_id = $2
 
@@ -22,13 +24,24 @@ ORDER BY v.number
 
 -- name: riders
 -- Everybody of a movement as a leg concerns her: her seat on it; whether she has one on another leg
--- of the same position; whether she rode it, such another or a later one.
+-- of the same position; whether she rode it, such another or a later one. $3: only the households of
+-- who sits, sat or rides on one vehicle of it.
 WITH own AS (
   SELECT position FROM movement_leg
   WHERE operation_id = current_operation() AND movement_id = $1 AND leg_id = $2),
 beside AS MATERIALIZED (
   SELECT l.leg_id, l.position = own.position AS same FROM movement_leg l, own
-  WHERE l.operation_id = current_operation() AND l.movement_id = $1 AND l.position >= own.position)
+  WHERE l.operation_id = current_operation() AND l.movement_id = $1 AND l.position >= own.position),
+homes AS MATERIALIZED (
+  SELECT o.household_id FROM movement_person o
+  WHERE o.operation_id = current_operation() AND o.movement_id = $1 AND $3::uuid IS NOT NULL
+    AND (o.vehicle_id = $3 OR o.person_id IN (
+      SELECT s.person_id FROM movement_seat s
+      WHERE s.operation_id = current_operation() AND s.movement_id = $1 AND s.vehicle_id = $3
+      UNION ALL
+      SELECT coalesce(x.merged_into, x.person_id) FROM manifest_amendment c
+      JOIN person x ON x.operation_id = c.operation_id AND x.person_id = c.person_id
+      WHERE c.operation_id = current_operation() AND c.movement_id = $1 AND c.vehicle_id = $3)))
 SELECT m.person_id, p.ref, p.name, m.household_id, h.ref AS household, m.area_id, a.code AS zone,
        m.category, m.stage, m.expected, m.vehicle_id AS rides, m.since,
        n.person_id IS NOT NULL AS medical, s.vehicle_id AS sits, s.seat, s.by_hand,
@@ -50,6 +63,7 @@ LEFT JOIN medical_need n ON n.operation_id = m.operation_id AND n.movement_id = 
   AND n.person_id = m.person_id
 LEFT JOIN travel_paper t ON t.operation_id = m.operation_id AND t.person_id = m.person_id
 WHERE m.operation_id = current_operation() AND m.movement_id = $1
+  AND ($3 IS NULL OR m.household_id IN (SELECT household_id FROM homes))
 ORDER BY m.person_id
 
 -- name: zones

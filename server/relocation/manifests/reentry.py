@@ -1,6 +1,7 @@
 """A list that was ticked on paper comes back: a report of each number, through the one recorder."""
 
 import asyncio
+from typing import Any
 from uuid import UUID, uuid5
 
 from server.auth import Principal, Scope
@@ -12,7 +13,7 @@ from server.relocation.manifests import store
 from server.relocation.manifests.messages import Ticked, TickedIn
 from server.relocation.manifests.store import Leg, Person
 from server.relocation.movements import store as movements
-from server.relocation.store import Report
+from server.relocation.store import Report, earlier
 
 
 async def enter(
@@ -24,14 +25,18 @@ async def enter(
     wish: TickedIn,
 ) -> Ticked:
     """Reports of everybody ticked. Sent again they are the same reports: their ids come of the
-    form's own. Raises Clash where seats have changed hands since it was printed."""
+    form's own. Raises Clash where seats have changed hands since it was printed, unless it was
+    entered before they did."""
     movement_id, vehicle_id = ids
     if not wish.seats and not wish.people:
         raise refuse_field("seats", "Give the numbers that are ticked.")
     async with db.transaction(who.operation_id) as con:
         await movements.must_see(con, movements.sight_of(who, scope), movement_id)
         own = await store.leg_of(con, movement_id, vehicle_id)
-    if wish.seats and wish.mark != own.mark(vehicle_id):
+        changed = bool(wish.seats) and wish.mark != own.mark(vehicle_id)
+        if changed and (entered := await _entered(con, own, scope, (who, *ids), wish)):
+            return Ticked(0, entered)
+    if changed:
         raise Clash(
             "The list was changed since it was printed: its numbers are others now. Enter people.",
             code="manifest_changed",
@@ -41,6 +46,21 @@ async def enter(
     work = (reports.submit(who.operation_id, report) for report in made)
     outcomes = await asyncio.gather(*work)
     return Ticked(sum(new for _, new in outcomes), [p.ref for p in ticked])
+
+
+async def _entered(
+    con: Any, own: Leg, scope: Scope, about: tuple[Principal, UUID, UUID], wish: TickedIn
+) -> list[str]:
+    """Whom the same form reported when it was entered, as a whole, before seats changed hands."""
+    seen = [p for p in own.people if scope.sees(p.person_id, p.area_id)]
+    made = await asyncio.to_thread(lambda: [_report(*about, wish, p) for p in seen])
+    stored = await earlier(con, [r.report_id for r in made])
+    found = [
+        r.person_ref
+        for r in made
+        if r.report_id in stored and stored[r.report_id].body_hash == r.body_hash
+    ]
+    return found if len(found) == len(set(wish.seats)) + len(set(wish.people)) else []
 
 
 def _ticked(own: Leg, scope: Scope, vehicle_id: UUID, wish: TickedIn) -> list[Person]:

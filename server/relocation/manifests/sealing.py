@@ -27,14 +27,14 @@ async def seal(
     """Seals a manifest; again changes nothing."""
     async with db.transaction(who.operation_id) as con:
         await movements.steerable(con, who, scope, movement_id)
-        own = await store.leg_of(con, movement_id, vehicle_id)
+        own = await store.leg_of(con, movement_id, vehicle_id, alone=True)
         if await seal_once(con, who, movement_id, own, vehicle_id):
             await stream.append(con, [draft(movement_id)])
 
 
 async def at_departure(con: Any, who: Principal, movement_id: UUID, vehicle_id: UUID) -> None:
     """Seals the manifest of a vehicle that departs, within the caller's transaction."""
-    own = await store.leg_of(con, movement_id, vehicle_id)
+    own = await store.leg_of(con, movement_id, vehicle_id, alone=True)
     await seal_once(con, who, movement_id, own, vehicle_id)
 
 

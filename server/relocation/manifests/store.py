@@ -75,8 +75,9 @@ class Vehicle(msgspec.Struct, frozen=True):
 
 
 class Leg(msgspec.Struct, frozen=True):
-    """A leg: its vehicles by number, everybody of the movement, the day of the crossing if a
-    border is crossed, and households that may ride it apart."""
+    """A leg: its vehicles by number, everybody of the movement (or only the households that one
+    vehicle concerns), the day of the crossing if a border is crossed, and households that may ride
+    it apart."""
 
     leg_id: UUID
     crossing: date | None
@@ -126,13 +127,13 @@ class Leg(msgspec.Struct, frozen=True):
         return sorted(ref for ref, sits in seats.items() if len(sits) > 1)
 
 
-async def leg(con: Any, movement_id: UUID, leg_id: UUID) -> Leg:
-    """A leg. Raises BadInput where there is none."""
+async def leg(con: Any, movement_id: UUID, leg_id: UUID, vehicle_id: UUID | None = None) -> Leg:
+    """A leg, or as much of it as concerns one vehicle. Raises BadInput where there is none."""
     row = await con.fetchrow(SQL.leg, movement_id, leg_id)
     if row is None:
         raise refuse_field("leg", "There is no such leg in this movement.")
     vehicles = await con.fetch(SQL.vehicles, movement_id, leg_id)
-    people = await con.fetch(SQL.riders, movement_id, leg_id)
+    people = await con.fetch(SQL.riders, movement_id, leg_id, vehicle_id)
     splits = await con.fetch(SQL.splits, movement_id, leg_id)
     return Leg(
         leg_id=leg_id,
@@ -143,12 +144,12 @@ async def leg(con: Any, movement_id: UUID, leg_id: UUID) -> Leg:
     )
 
 
-async def leg_of(con: Any, movement_id: UUID, vehicle_id: UUID) -> Leg:
-    """The leg of a vehicle. Raises NotFound."""
+async def leg_of(con: Any, movement_id: UUID, vehicle_id: UUID, alone: bool = False) -> Leg:
+    """The leg of a vehicle; `alone`: as much of it as concerns that vehicle. Raises NotFound."""
     leg_id = await con.fetchval(SQL.leg_of, movement_id, vehicle_id)
     if leg_id is None:
         raise NotFound("There is no such vehicle in this movement.")
-    return await leg(con, movement_id, leg_id)
+    return await leg(con, movement_id, leg_id, vehicle_id if alone else None)
 
 
 async def ranks(con: Any, codes: Sequence[str]) -> dict[int, int]:

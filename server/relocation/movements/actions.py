@@ -14,7 +14,7 @@ from server.db import Database, confirm, retried
 from server.errors import BadInput, Clash, FieldError, NotFound, refuse_field
 from server.people import store as people
 from server.relocation import rules
-from server.relocation.movements import store
+from server.relocation.movements import freezing, store
 from server.relocation.movements.messages import AddIn, CloseIn, MovementIn
 from server.relocation.movements.store import SQL
 from server.relocation.store import SQL as REPORTS
@@ -123,15 +123,17 @@ async def activate(db: Database, who: Principal, scope: Scope, movement_id: UUID
 
 @retried
 async def cancel(db: Database, who: Principal, scope: Scope, movement_id: UUID) -> None:
-    """It is called off. Reports that still come are on record and count, marked late."""
+    """It is called off. Reports that came count, also those of while its people were being listed;
+    those that still come do too, marked late."""
     async with db.transaction(who.operation_id) as con:
         locked = await store.steerable(con, who, scope, movement_id)
         await con.execute(REPORTS.hold_out_reports)
         if locked.state == "cancelled":
             return
+        said = await freezing.take_in(con, movement_id) if locked.state == "preparing" else []
         await con.execute(SQL.mark_ended, movement_id, led(locked.state, "cancel"), who.actor, None)
         await _note(con, who, movement_id, "cancelled")
-        await stream.append(con, [draft(movement_id)])
+        await stream.append(con, [*said, draft(movement_id)])
 
 
 @retried
@@ -141,13 +143,15 @@ async def close(
     """The close-out. Everybody has arrived, stays, or is listed by name with why she is left so.
 
     Raises BadInput for a name that need not or cannot be listed, Clash while somebody is
-    unresolved.
+    unresolved, or where it was signed otherwise.
     """
     settled = sorted(rules.SETTLED)
     async with db.transaction(who.operation_id) as con:
         locked = await store.steerable(con, who, scope, movement_id)
         await con.execute(REPORTS.hold_out_reports)
         if locked.state == "closed":
+            if not await con.fetchval(SQL.signed, movement_id, who.actor, body.statement):
+                led(locked.state, "close")  # another's signature, or another statement
             return
         state = led(locked.state, "close")
         refs = [u.ref for u in body.unresolved]

@@ -7,6 +7,7 @@ off reports for an instant and reads what was said of its people since.
 
 from collections import Counter
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -64,18 +65,27 @@ async def finish(db: Database, operation_id: int, movement_id: UUID) -> None:
         if locked is None or locked.state != "preparing":
             return
         await con.execute(REPORTS.hold_out_reports)
-        moment: datetime = await con.fetchval(SQL.clock)
-        who = [(movement_id, r[0]) for r in await con.fetch(SQL.reported, movement_id)]
-        joined = await add(con, who, "reported")
-        await move_stages(con, Counter(cell for _, cell in joined))
-        drafts = []
-        if who:
-            people = await hold_standings(con, who)
-            folded = {w: rules.fold(said) for w, said in (await all_of_theirs(con, who)).items()}
-            stands = {w: standing for w, (standing, _) in folded.items()}
-            conflicts = [(*w, c) for w, (_, found) in folded.items() for c in found]
-            drafts = await actions.settle(con, people, stands, conflicts, moment)
+        drafts = await take_in(con, movement_id)
         await con.execute(SQL.mark, movement_id, "planned")
         await store.add_fact(con, movement_id, "people_listed", "system")
         await stream.append(con, [*drafts, draft(movement_id)])
     LOGGER.info("movement_listed", movement=str(movement_id))
+
+
+async def take_in(con: Any, movement_id: UUID) -> list[stream.Draft]:
+    """What was reported while people were being listed, while reports are held off; the events."""
+    moment: datetime = await con.fetchval(SQL.clock)
+    who = [(movement_id, r[0]) for r in await con.fetch(SQL.reported, movement_id)]
+    if not who:
+        return []
+    joined = await add(con, who, "reported")
+    await move_stages(con, Counter(cell for _, cell in joined))
+    people = await hold_standings(con, who)
+    folded = {w: rules.fold(said) for w, said in (await all_of_theirs(con, who)).items()}
+    stands = {w: standing for w, (standing, _) in folded.items()}
+    conflicts = [(*w, c) for w, (_, found) in folded.items() for c in found]
+    # what a merge found meanwhile, before all was read
+    ids, persons = zip(*who, strict=True)
+    still = [c.conflict_id for _, _, c in conflicts]
+    await con.execute(REPORTS.explain_conflicts, ids, persons, [None] * len(who), still, moment)
+    return await actions.settle(con, people, stands, conflicts, moment)

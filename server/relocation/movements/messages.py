@@ -35,7 +35,7 @@ class MovementIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MovementOut(msgspec.Struct, frozen=True):
-    """A movement on record. `population` 0 while it is being prepared. In the caller's sight:
+    """A movement on record. In the caller's sight: `population`, 0 while it is being prepared;
     `unsettled`, who has neither arrived nor stays; `conflicts`, that wait for a human."""
 
     id: UUID

@@ -59,8 +59,15 @@ SELECT m.movement_id, m.kind, m.reach, m.title, m.authority, m.reference, m.exer
        ARRAY(SELECT a.code FROM movement_origin o JOIN area a USING (operation_id, area_id)
              WHERE o.operation_id = m.operation_id AND o.movement_id = m.movement_id
              ORDER BY a.code) AS origins,
-       (SELECT coalesce(sum(c.count), 0)::int FROM movement_cell c
-        WHERE c.operation_id = m.operation_id AND c.movement_id = m.movement_id) AS population,
+       CASE WHEN $2::int[] IS NULL THEN
+         (SELECT coalesce(sum(c.count), 0)::int FROM movement_cell c
+          WHERE c.operation_id = m.operation_id AND c.movement_id = m.movement_id
+            AND ($1::int[] IS NULL OR c.area_id = ANY ($1)))
+       ELSE
+         (SELECT count(*)::int FROM movement_person p
+          WHERE p.operation_id = m.operation_id AND p.movement_id = m.movement_id
+            AND p.person_id = ANY ($2))
+       END AS population,
        CASE WHEN $2::int[] IS NULL THEN
          (SELECT coalesce(sum(c.count), 0)::int FROM movement_cell c
           WHERE c.operation_id = m.operation_id AND c.movement_id = m.movement_id
@@ -158,15 +165,30 @@ UPDATE movement SET state = $2, ended_at = clock_timestamp(), ended_by = $3, sta
     WHERE c.operation_id = current_operation() AND c.movement_id = $1 GROUP BY c.stage) s)
 WHERE operation_id = current_operation() AND movement_id = $1
 
+-- name: signed
+-- Whether a movement was ended by somebody with this statement.
+SELECT ended_by = $2 AND statement = $3 FROM movement
+WHERE operation_id = current_operation() AND movement_id = $1
+
 -- name: add_fact
 -- A line of the timeline.
 INSERT INTO movement_fact (operation_id, movement_id, what, actor, detail)
 VALUES (current_operation(), $1, $2, $3, $4::text::jsonb)
 
 -- name: facts
--- The timeline, in order.
-SELECT at, what, CASE WHEN actor = 'system' THEN NULL ELSE actor_name(actor) END AS who, detail
-FROM movement_fact WHERE operation_id = current_operation() AND movement_id = $1 ORDER BY fact_id
+-- The timeline, in order. Who is out of sight is not named in it.
+SELECT f.at, f.what, CASE WHEN f.actor = 'system' THEN NULL ELSE actor_name(f.actor) END AS who,
+       CASE WHEN $2::int[] IS NULL AND $3::int[] IS NULL OR EXISTS (
+         SELECT FROM person p
+         LEFT JOIN movement_person m ON m.operation_id = p.operation_id AND m.movement_id = $1
+           AND m.person_id = coalesce(p.merged_into, p.person_id)
+         WHERE p.operation_id = f.operation_id
+           AND p.ref = coalesce(f.detail ->> 'was', f.detail ->> 'ref')
+           AND ($2 IS NULL OR coalesce(m.area_id, p.area_id) = ANY ($2))
+           AND ($3 IS NULL OR coalesce(p.merged_into, p.person_id) = ANY ($3)))
+       THEN f.detail ELSE f.detail - 'was' - 'ref' END AS detail
+FROM movement_fact f
+WHERE f.operation_id = current_operation() AND f.movement_id = $1 ORDER BY f.fact_id
 
 -- name: mark_unresolved
 -- Those listed by name at the close-out, with why.

@@ -53,7 +53,7 @@ async def report(
     found = await board.board(db, operation_id, sight, movement_id)
     seen = (movement_id, sight.areas, sight.people)
     async with db.transaction(operation_id, snapshot=True) as con:
-        facts = await con.fetch(SQL.facts, movement_id)
+        facts = await con.fetch(SQL.facts, *seen)
         conflicts = await con.fetch(SQL.conflicts_by_kind, *seen)
         silent = await con.fetch(SQL.not_reached, *seen, list(texted))
         named = await con.fetch(SQL.unresolved, *seen)
@@ -73,7 +73,8 @@ async def timeline(db: Database, operation_id: int, sight: Sight, movement_id: U
     """The timeline alone. Raises NotFound out of sight."""
     async with db.transaction(operation_id) as con:
         await store.must_see(con, sight, movement_id)
-        return Timeline([_fact(r) for r in await con.fetch(SQL.facts, movement_id)])
+        rows = await con.fetch(SQL.facts, movement_id, sight.areas, sight.people)
+        return Timeline([_fact(r) for r in rows])
 
 
 def _fact(row: Any) -> Fact:

@@ -60,9 +60,12 @@ async def put_point(
 async def put_leg(
     db: Database, who: Principal, scope: Scope, movement_id: UUID, leg_id: UUID, wish: LegIn
 ) -> bool:
-    """A leg as it is to be; True if it is new. Raises Clash where its ends would change."""
+    """A leg as it is to be; True if it is new. Raises Clash where its ends would change, BadInput
+    for times the wrong way round."""
     if wish.from_ == wish.to:
         raise refuse_field("to", "A leg leads to another point.")
+    if wish.departs_at and wish.arrives_at and wish.arrives_at < wish.departs_at:
+        raise refuse_field("arrives_at", "It cannot arrive before it departs.")
     async with db.transaction(who.operation_id) as con:
         await _held(con, who, scope, movement_id)
         known = {p.id for p in await store.points(con, movement_id, [wish.from_, wish.to])}
@@ -86,8 +89,8 @@ async def put_leg(
 async def put_vehicle(
     db: Database, who: Principal, scope: Scope, movement_id: UUID, vehicle_id: UUID, wish: VehicleIn
 ) -> bool:
-    """A vehicle as it is to be; True if it is new. Raises Clash for another leg or number, BadInput
-    for times that cannot be."""
+    """A vehicle as it is to be; True if it is new. Raises Clash for another leg or number, or where
+    it is in another state than was seen; BadInput for times that cannot be."""
     _refuse_times(wish)
     async with db.transaction(who.operation_id) as con:
         await _held(con, who, scope, movement_id)
@@ -108,6 +111,8 @@ async def put_vehicle(
             raise Clash(
                 "Reports are read by leg and number. Make another vehicle.", code="plan_fixed"
             )
+        if wish.was is not None and row["was"] not in (None, wish.was, wish.state):
+            raise Clash("Another desk has changed its state. Look again.", code="vehicle_changed")
         _refuse_order(wish, row)
         if wish.state in ("departed", "arrived"):
             await sealing.at_departure(con, who, movement_id, vehicle_id)

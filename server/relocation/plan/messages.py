@@ -72,7 +72,8 @@ class VehicleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A vehicle of a leg. `leg` and `number` never change: reports are read by them, and the
     number is what is said over the radio. `watch_id`: a watch on its arrival that was begun.
     `departed_at`, `arrived_at`: when it was; left out: as it is on record, or now. Where it is
-    said to have arrived before anybody said that it left, nobody knows when it left."""
+    said to have arrived before anybody said that it left, nobody knows when it left. `was`: the
+    state it was seen in; where it is in another by now, nothing is changed."""
 
     leg: UUID
     number: Annotated[int, Meta(ge=1, le=9999)]
@@ -83,6 +84,7 @@ class VehicleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     watch_id: UUID | None = None
     departed_at: Moment | None = None
     arrived_at: Moment | None = None
+    was: State | None = None
 
 
 class VehicleOut(msgspec.Struct, frozen=True):

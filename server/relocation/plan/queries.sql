@@ -151,8 +151,11 @@ RETURNING old.function_id IS NULL AS made
 
 -- name: functions
 -- The critical work of a movement, a row for the keeper and each deputy in order, with where she
--- stands; nobody's stage who is not in it.
-SELECT f.function_id, f.name, f.place, f.note, w.rank, p.ref, p.name AS person, m.stage
+-- stands, and whether she has come by a leg; nobody's stage who is not in it. $3: only work that somebody of these areas keeps or may
+-- take over.
+SELECT f.function_id, f.name, f.place, f.note, w.rank, p.ref, p.name AS person, m.stage,
+       EXISTS (SELECT FROM jsonb_array_elements(m.memory -> 'rides') r
+               WHERE r ->> 5 IS NOT NULL) AS rode
 FROM movement_function f
 CROSS JOIN LATERAL unnest(f.keeper_id || f.deputies) WITH ORDINALITY AS w (person_id, rank)
 JOIN person p ON p.operation_id = f.operation_id AND p.person_id = w.person_id
@@ -160,4 +163,10 @@ LEFT JOIN movement_person m ON m.operation_id = f.operation_id AND m.movement_id
   AND m.person_id = w.person_id
 WHERE f.operation_id = current_operation() AND f.movement_id = $1
   AND ($2::uuid IS NULL OR f.function_id = $2)
+  AND ($3::int[] IS NULL OR EXISTS (
+    SELECT FROM person q
+    LEFT JOIN movement_person x ON x.operation_id = q.operation_id
+      AND x.movement_id = f.movement_id AND x.person_id = q.person_id
+    WHERE q.operation_id = f.operation_id AND q.person_id = ANY (f.keeper_id || f.deputies)
+      AND coalesce(x.area_id, q.area_id) = ANY ($3)))
 ORDER BY f.name, f.function_id, w.rank

@@ -39,6 +39,8 @@ class Plans:
 
     async def leg(self, call: Call) -> Reply:
         """A leg as it is to be."""
+        plausible("departs_at", call.body.departs_at)
+        plausible("arrives_at", call.body.arrives_at)
         return await self._put(call, "leg_id", actions.put_leg, store.legs)
 
     async def vehicle(self, call: Call) -> Reply:
@@ -71,7 +73,8 @@ class Plans:
         movement_id = call.uuid("movement_id")
         async with self._db.transaction(call.me.operation_id) as con:
             await movements.must_see(con, movements.sight_of(call.me, scope), movement_id)
-            return Reply(200, Functions(await store.functions(con, movement_id)))
+            kept = await store.functions(con, movement_id, areas=scope.area_list())
+            return Reply(200, Functions(kept))
 
 
 def endpoints(database: Database, wake: Callable[[int], None]) -> list[Endpoint]:

@@ -35,16 +35,23 @@ def _vehicle(row: Any) -> VehicleOut:
     return VehicleOut(**row, seats_left=row["seats"] - row["boarded"])
 
 
-async def functions(con: Any, movement_id: UUID, only: UUID | None = None) -> list[FunctionOut]:
-    """The critical work of a movement by name, or one."""
-    rows = await con.fetch(SQL.functions, movement_id, only)
+async def functions(
+    con: Any, movement_id: UUID, only: UUID | None = None, areas: Sequence[int] | None = None
+) -> list[FunctionOut]:
+    """The critical work of a movement by name, or one; or what people of some areas keep."""
+    rows = await con.fetch(SQL.functions, movement_id, only, areas)
     return [_function(list(own)) for _, own in groupby(rows, key=lambda r: r["function_id"])]
+
+
+def _left(row: Any) -> bool:
+    """Whether somebody is on her way or there; also at a point between two legs."""
+    return row["stage"] in LEFT or (row["stage"] == "at_point" and row["rode"])
 
 
 def _function(rows: Sequence[Any]) -> FunctionOut:
     """Of one function's rows, the keeper's first."""
     people = [PersonName(r["ref"], r["person"]) for r in rows]
-    stays = [n for n, r in enumerate(rows) if r["stage"] not in LEFT | {"in_question"}]
+    stays = [n for n, r in enumerate(rows) if not _left(r) and r["stage"] != "in_question"]
     unsure = any(r["stage"] == "in_question" for r in rows)
     return FunctionOut(
         id=rows[0]["function_id"],

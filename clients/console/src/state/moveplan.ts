@@ -140,10 +140,10 @@ export function tickedNumbers(text: string): TickedNumbers {
   return { numbers: [...numbers].sort((a, b) => a - b), wrong };
 }
 
-/** A vehicle as it is, to be written anew with changes. */
+/** A vehicle as it is, to be written anew with changes, unless another desk wrote it meanwhile. */
 export function wishOf(vehicle: MovementVehicle, change: Partial<VehicleWish> = {}): VehicleWish {
   const { leg, number, label, seats, callsign, state, watch_id } = vehicle;
-  return { leg, number, label, seats, callsign, state, watch_id, ...change };
+  return { leg, number, label, seats, callsign, state, watch_id, was: state, ...change };
 }
 
 /** The lowest number that is free. */
