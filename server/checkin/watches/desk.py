@@ -15,7 +15,7 @@ from server.errors import NotFound, refuse_field
 from server.people import store as people
 from server.web import plausible
 
-NO_CURFEW = "There is no such curfew in force."
+NO_CURFEW = "There is no such curfew among those you may see."
 NO_ROLL = "There is no such roll among those you may see."
 
 
@@ -47,10 +47,14 @@ async def set_curfew(db: Database, who: Principal, scope: Scope, wish: CurfewIn)
 
 @retried
 async def end_curfew(db: Database, who: Principal, scope: Scope, curfew_id: UUID) -> None:
-    """Ends a curfew, and the watches of it that nobody has missed yet. Raises NotFound."""
+    """Ends a curfew, and the watches of it that nobody has missed yet; one that has ended stays as
+    it ended. Raises NotFound."""
     async with db.transaction(who.operation_id) as con:
         if await con.fetchval(SQL.end_curfew, curfew_id, scope.area_list()) is None:
-            raise NotFound(NO_CURFEW)
+            if await con.fetchrow(SQL.curfews, scope.area_list(), curfew_id) is None:
+                raise NotFound(NO_CURFEW)
+            await confirm(con)
+            return
         rows = await con.fetch(SQL.lock_of_curfew, curfew_id)
         now: datetime = await con.fetchval(SQL.clock)
         held = [store.watch_of(r) for r in rows]
