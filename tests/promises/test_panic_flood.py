@@ -12,11 +12,12 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
+from server.alerts.panics import store
 from server.alerts.panics.press import Press
 from server.alerts.panics.pressing import Caller, press
-from server.alerts.panics.store import SQL
 from tests.promises.console import Parser
 from tests.promises.crowd import operator, phones
 from tests.promises.places import seeded, serving
@@ -119,7 +120,11 @@ async def test_without_merging_the_flood_would_be_refused(
 
         await once()
         assert (await once())[0].merged
-        blind = SQL.live_panic.replace("FOR UPDATE", "AND false FOR UPDATE")
-        monkeypatch.setitem(SQL.blocks, "live_panic", blind)
+        begin = store.begin
+
+        async def blind(*args: Any) -> store.Begun:
+            return msgspec.structs.replace(await begin(*args), live=None)
+
+        monkeypatch.setattr(store, "begin", blind)
         with pytest.raises(asyncpg.UniqueViolationError):
             await once()

@@ -18,7 +18,7 @@ NEUTRAL = {  # fields of bodies that name nobody and nothing on record
     "apply", "arrives_at", "authority", "callsign", "capacity", "counter", "departs_at", "do",
     "how", "label", "mark", "medical", "move", "name", "number", "order", "papers", "expires_on",
     "place", "position", "reach", "reason", "reference", "seats", "stage", "state", "statement",
-    "xlsx", "departed_at", "arrived_at",
+    "xlsx", "departed_at", "arrived_at", "was",
 }  # fmt: skip
 QUERIES = {  # parameters that name nothing
     "stage", "vehicle", "missing", "side", "counted", "unsettled", "visiting", "late", "unsaid",
