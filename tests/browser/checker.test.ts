@@ -207,3 +207,26 @@ test('the page is mirrored in Arabic and stays in 320 pixels, whatever it says',
   }
   expect(faults).toEqual([]);
 });
+
+test('a scan goes out when its page is gone before the seconds of a second thought are over', async () => {
+  const { page, context, ref: me } = await linkPhone(browser, station);
+  const { ref } = station.enrol();
+  const path = await move([ref, me]);
+  const { code } = await issue(ref);
+  await asked(station, 'PUT', `${path}/checkers/${me}`);
+  await begin(page);
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  // a browser of the tests has no background sync of its own
+  const debug = await context.newCDPSession(page);
+  const registered = new Promise<string>((done) =>
+    debug.on('ServiceWorker.workerRegistrationUpdated', ({ registrations: [one] }) => {
+      if (one) done(one.registrationId);
+    }),
+  );
+  await debug.send('ServiceWorker.enable');
+  const sync = { origin: station.url, registrationId: await registered, tag: 'outbox' };
+  await type(page, code, 'good');
+  await debug.send('ServiceWorker.dispatchSyncEvent', { ...sync, lastChance: true });
+  await page.goto('about:blank');
+  await expect.poll(() => boarded(path)).toBe(1);
+});

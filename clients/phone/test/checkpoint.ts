@@ -76,7 +76,7 @@ function bundle(): CheckList {
 export async function open(checks = [CHECK]): Promise<{ checker: Checker; post: Post }> {
   const api = createApi({
     baseUrl: 'http://server.invalid',
-    fetch: (request) => world.server.fetch(request),
+    fetch: world.server.fetch,
   });
   const post = await Post.open(api, () => undefined, world.hold);
   const checker = new Checker(

@@ -11,6 +11,12 @@ import { Store } from './store.ts';
 /** So long a scan may be taken out before it is sent; meanwhile it lies saved. */
 export const HOLD_MS = 4_000;
 
+/** Whether a scan may still be taken out; not for long by a clock that was set back meanwhile. */
+export function isHeld(at: string, hold = HOLD_MS): boolean {
+  const age = Date.now() - Date.parse(at);
+  return age >= 0 && age < hold;
+}
+
 /** held by the one tab or worker that sends */
 export const SCANS_LOCK = 'muster-scans';
 

@@ -3,14 +3,14 @@
  * The service worker: the app's own files for use without a network, the neutral notification,
  * and sending what is unsent after the page is closed.
  */
-import { read } from '@muster/shared/api/client.ts';
+import { read, type Api } from '@muster/shared/api/client.ts';
 import { firstKnown, showLocale } from '@muster/shared/i18n/locale.svelte.ts';
 import { m } from '@muster/shared/i18n/messages.ts';
 import { phoneApi } from '../transport/api.ts';
 import { Lanes } from '../transport/lanes.ts';
-import { Outbox } from '../transport/outbox.ts';
+import { Outbox, type Flushed } from '../transport/outbox.ts';
 import { PanicLane } from '../transport/press.ts';
-import { openScans, scanOutbox } from '../transport/scans.ts';
+import { HOLD_MS, isHeld, openScans, scanOutbox } from '../transport/scans.ts';
 import { checkins } from '../transport/sending.ts';
 import { openStages, stageOutbox } from '../transport/stages.ts';
 import { Store } from '../transport/store.ts';
@@ -117,17 +117,28 @@ async function flush(): Promise<void> {
   const api = phoneApi(store);
   const outbox = new Outbox(store, checkins(api), tell);
   const stages = stageOutbox(await openStages(), api, tell);
-  const scans = scanOutbox(await openScans(), api, tell);
   const words = new Words(lanes, speaker(api), tell);
   const author = device.person.ref;
   const lanesOpen = [
     goOn(lane, pause),
-    ...[outbox, words, stages, scans].map((one) => one.flush(author)),
+    ...[outbox, words, stages].map((one) => one.flush(author)),
+    flushScans(api, author, tell),
   ];
   const outcomes = await Promise.all(lanesOpen);
   told.close();
   // a rejected sync is tried again by the browser
   if (outcomes.includes('later')) throw new Error('not everything could be sent');
+}
+
+/** A scan may still be taken out for some seconds; then it goes, whatever became of its page. */
+async function flushScans(api: Api, author: string, tell: () => void): Promise<Flushed> {
+  const store = await openScans();
+  const scans = scanOutbox(store, api, tell, ({ at }) => !isHeld(at));
+  const outcome = await scans.flush(author);
+  const left = (await store.entries()).some(({ state }) => state === 'saved');
+  if (outcome !== 'empty' || !left) return outcome;
+  await new Promise((done) => setTimeout(done, HOLD_MS));
+  return scans.flush(author);
 }
 
 /** Tries to send calls for help for as long as the browser lets a worker live. */

@@ -5,6 +5,7 @@ import type { Outbox } from '../../transport/outbox.ts';
 import { repeater } from '../../transport/repeat.ts';
 import {
   HOLD_MS,
+  isHeld,
   openScans,
   scanOutbox,
   SCANS_LOCK,
@@ -36,7 +37,7 @@ export class Post {
       told();
       void this.reload();
     };
-    this.outbox = scanOutbox(store, api, changed, ({ at }) => !this.isHeld(at));
+    this.outbox = scanOutbox(store, api, changed, ({ at }) => !this.waits(at));
   }
 
   /** @param hold so many milliseconds a scan may be taken out before it is sent */
@@ -60,9 +61,10 @@ export class Post {
     this.again();
   }
 
-  /** Saves a report under its own id and time, and sends nothing yet. */
+  /** Saves a report under its own id and time, and sends nothing yet; the worker has it, too. */
   async write(author: string, report: Omit<StageReport, 'sent_at'>): Promise<void> {
     await this.outbox.write(author, report);
+    leaveToWorker();
     await this.reload();
   }
 
@@ -117,10 +119,7 @@ export class Post {
     return this.entries.some(({ state, author }) => state === 'saved' && author === this.author);
   }
 
-  /** Whether a scan may still be taken out; not for long by a clock that was set back meanwhile. */
-  private isHeld(at: string): boolean {
-    const age = Date.now() - Date.parse(at);
-    const seen = globalThis.document?.visibilityState !== 'hidden';
-    return seen && age >= 0 && age < this.hold;
+  private waits(at: string): boolean {
+    return globalThis.document?.visibilityState !== 'hidden' && isHeld(at, this.hold);
   }
 }
