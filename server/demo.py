@@ -106,7 +106,7 @@ class Show:
             table.add_row("[dim]headcount[/]", f"{said}, of {self.population}")
         if self.relocation is not None:
             table.add_row("[dim]relocation[/]", moved(self.relocation))
-            table.add_row("", f"[bold]{self.relocation.hint}[/]")
+            table.add_row("[dim]Movements[/]", f"[bold]{self.relocation.hint}[/]")
         table.add_row("[dim]end[/]", "Ctrl-C")
         return table
 

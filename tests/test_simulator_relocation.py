@@ -81,7 +81,7 @@ async def test_everybody_is_accounted_for_whatever_order_it_comes_in(here: Here)
         assert sum(c["scanned"] for c in seen.values()) == 154
         assert sum(c["by_name"] for c in seen.values()) == 33
         assert not any(c["refused"] for c in seen.values())
-        assert own.hint.startswith("All that is left is yours")
+        assert own.hint.startswith("Yours: ")
 
 
 async def kinds(own: Relocation, state: str) -> Counter[str]:

@@ -25,17 +25,17 @@ from .plan import Plan
 
 LOOKS_S = 2.0
 FINDS_S = 0.5
-# What to look at, from which second of the story on.
+# What to look at, from which second of the story on: where on the console's page Movements.
 HINTS = (
-    (0, "People are told and say that they are ready. The lists of twelve vehicles are filled"),
-    (60, "They come to the gate: by their phones, their wardens, or scanned"),
-    (125, "Vehicles 1 to 6 board one after another. A vehicle that departs seals its list"),
-    (205, "One gate has no network: what it saw of vehicles 4 to 6 comes late, out of order"),
-    (300, "It uploads: what seemed to contradict is explained. Somebody of a vehicle is missing"),
-    (345, "Vehicle 5 is late: its watch falls due. A household is split over two vehicles"),
-    (400, "Flights 7 to 12: boarding, and the haven, whose uploads come now and then"),
-    (480, "Who was missing is heard of by radio. The households are together again"),
-    (journey.LASTS_S, "All that is left is yours: decide the open conflicts, then close it out"),
+    (0, "Vehicles: people are told and say that they are ready; the lists of twelve are filled"),
+    (60, "Board: they come to the gate, by their phones, their wardens, or scanned"),
+    (125, "Vehicles: 1 to 6 board one after another; one that departs seals its list"),
+    (205, "Board: one checker has no network; what she saw of 4 to 6 comes late, out of order"),
+    (300, "Conflicts: it uploads, and what seemed to contradict is explained. Somebody is missed"),
+    (345, "Board: vehicle 5 is late, its watch falls due; a household is split over two vehicles"),
+    (400, "Vehicles: flights 7 to 12, and the haven, whose uploads come now and then"),
+    (480, "People: who was missed is heard of by radio; the households are together again"),
+    (journey.LASTS_S, "Yours: decide the open ones in Conflicts, then sign it in Close-out"),
 )
 
 

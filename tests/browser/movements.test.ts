@@ -93,6 +93,9 @@ test('a movement from its beginning to its close-out, live', async () => {
   );
   await page.locator('[data-act=radio-send]').click();
   await page.locator('[data-radio] .trouble').waitFor();
+  // and until then it is asked about, wherever one looks
+  await page.keyboard.press('Escape');
+  await page.locator('[data-radio-waits] button').click();
   await page.locator('[data-act=radio-send]').click();
   await page.locator('[data-radio-done="2"]').waitFor();
   await expect.poll(() => count(page, 1, 'arrived')).toBe(2);
@@ -109,6 +112,11 @@ test('a movement from its beginning to its close-out, live', async () => {
   await clean(page);
 
   // a contradiction is loud, waits for a human, and is decided on the keyboard
+  // what is typed keeps its spaces while the list follows
+  const search = page.locator('main input[type=search]');
+  await search.pressSequentially('no ');
+  await page.locator('[data-chip=q]').waitFor();
+  expect(await search.inputValue()).toBe('no ');
   await turnTo(page, 'board');
   await moving.say([
     { ref: dan, stage: 'boarded', vehicle: 1, ago: 60 },
@@ -116,6 +124,7 @@ test('a movement from its beginning to its close-out, live', async () => {
   ]);
   await expect.poll(() => stage(page, 'in_question')).toBe(1);
   await expect.poll(() => page.locator('[data-page=movements] b').innerText()).toBe('1');
+  expect(await page.locator('[data-said=movement]').innerText()).toBe('Conflicts: 1');
   await turnTo(page, 'conflicts');
   const conflict = page.locator('[data-conflict=open]');
   await conflict.waitFor();
@@ -153,6 +162,15 @@ test('a movement from its beginning to its close-out, live', async () => {
     await lot.locator('button').click();
   }
   await clean(page);
+  // a panic, or a look at the board, takes nothing of it away
+  await page.keyboard.press('Alt+Shift+KeyP');
+  await page.locator('[data-page=panics][aria-current=true]').waitFor();
+  await page.locator('[data-page=movements]').click();
+  await page.getByLabel('Statement that is signed').waitFor();
+  await turnTo(page, 'board');
+  await turnTo(page, 'close');
+  expect(await page.getByLabel('Statement that is signed').inputValue()).toBe('All is told.');
+  await expect.poll(() => left.getAttribute('data-unreasoned')).toBe('0');
   await page.locator('[data-act=sign]').click();
   await page.locator('[data-act=sign-yes]').click();
   await page.locator('[data-movement-view=closed]').waitFor();
@@ -176,9 +194,13 @@ test('a board whose server is gone says so, and comes back by itself; Arabic is 
     locale: 'ar',
   });
   await page.goto(`${station.url}/console/#/movements/${other.id}/board`);
+  // the page of movements cannot be fetched at first: it says so, and is there by itself
+  await page.route('**/assets/part-*.js', (route) => route.abort());
   await page.goto(station.login());
   await page.locator('[data-line=live]').waitFor();
   await page.locator('[data-page=movements]').click();
+  await page.locator('[data-part=missing]').waitFor();
+  await page.unroute('**/assets/part-*.js');
   await page.locator(`[data-movement="${other.id}"]`).click();
   const view = page.locator('[data-movement-view]');
   await expect.poll(() => stage(page, 'listed')).toBe(other.people.length);

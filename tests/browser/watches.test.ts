@@ -171,12 +171,15 @@ test('a curfew is set and ended; an area of risk lists who was not heard of', as
   await page.locator('[data-page=watches]').click();
   await page.locator('[data-watch-tab=curfew]').click();
   const form = page.locator('[data-form=curfew]');
-  await form.getByLabel('Area').selectOption('NBO-GIG');
+  await form.getByLabel('Area', { exact: true }).selectOption('NBO-GIG');
   await form.getByLabel(/^Must have reported by/).fill('21:30');
+  await form.getByLabel(/^Phone dark/).fill('6');
   await form.getByRole('button', { name: 'Set it' }).click();
   const curfew = page.locator('[data-curfew=NBO-GIG]');
   await curfew.waitFor();
-  expect(await curfew.innerText()).toMatch(/21:30[\s\S]*Gigiri[\s\S]*Every day/);
+  expect(await curfew.innerText()).toMatch(
+    /21:30[\s\S]*Gigiri[\s\S]*Every day[\s\S]*dark after 6 h/,
+  );
   expect(await accessibilityFaults(page)).toEqual([]);
   await curfew.getByRole('button', { name: /^End/ }).click();
   await curfew.getByRole('button', { name: 'End it' }).click();

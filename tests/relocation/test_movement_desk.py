@@ -69,8 +69,9 @@ async def test_who_is_unsettled_is_counted_in_the_list_and_named(own: Moving) ->
     zone = await own.here.operator("operator", area_id=area_id)
     [seen] = (await zone.call("GET", "/v1/movements")).json()["items"]
     hers = (await zone.call("GET", f"{own.path}/people?unsettled=true")).json()["items"]
-    assert (seen["unsettled"], seen["conflicts"]) == (len(hers), seen["conflicts"])
-    assert 0 < len(hers) <= 6
+    board = (await zone.call("GET", own.path)).json()
+    assert (seen["unsettled"], seen["conflicts"]) == (len(hers), board["conflicts"])
+    assert 0 < len(hers) <= seen["population"] == board["population"] == 6, "of whom she sees"
 
 
 async def test_who_is_counted_where_she_visits_is_a_side_of_her_own(own: Moving) -> None:
@@ -112,6 +113,10 @@ async def test_late_reports_are_found_and_the_timeline_is_told_alone(own: Moving
     await own.ask("POST", "/close", {"statement": "All is told.", "unresolved": people})
     await own.say(own.said("P1", "boarded", vehicle=1))
     assert await refs(own, late="true") == ["P1"]
+    rows = await own.sql("SELECT area_id FROM area WHERE code IN ('A1', 'A2') ORDER BY code")
+    zones = [await own.here.operator("operator", area_id=row[0]) for row in rows]
+    late = [(await zone.call("GET", own.path)).json()["late"] for zone in zones]
+    assert sorted(late) == [0, 1], "an area's desk counts the late reports of its own people"
     facts = (await own.ask("GET", "/timeline"))["items"]
     told = [f["what"] for f in facts]
     assert told[0] == "created"

@@ -43,6 +43,12 @@ async def told(own: Moving) -> int:
     return sum(f["what"] == "vehicle_overdue" for f in timeline)
 
 
+async def listed(own: Moving) -> int:
+    """How many vehicles the list of movements says are overdue."""
+    [movement] = (await own.desk.call("GET", "/v1/movements")).json()["items"]
+    return int(movement["overdue"])
+
+
 async def look(own: Moving) -> bool:
     ids = (own.operation_id, own.movement, own.id["1"])
     return await overdue.look(own.db, *ids, ("!",))
@@ -54,10 +60,13 @@ async def test_it_is_told_of_once_and_the_desk_hears_it(own: Moving) -> None:
     await own.here.work()
     found = await vehicle(own)
     assert (found["overdue_at"] is not None, await told(own)) == (True, 1), "80 - 60 > 15 min"
+    assert await listed(own) == 1
     assert await asyncio.gather(look(own), look(own)) == [False, False]
     await own.vehicle(1, state="departed", label="Red bus")
     await own.here.work()
     assert await told(own) == 1, "another name is no other arrival"
+    await own.vehicle(1, state="arrived")
+    assert await listed(own) == 0, "it has come"
 
 
 async def test_two_at_once_tell_the_desk_once(own: Moving) -> None:

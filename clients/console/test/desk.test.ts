@@ -81,10 +81,11 @@ describe('the server’s clock', () => {
 
 describe('sounds', () => {
   test('the gravest is sounded, and a panic for as long as nobody has it', () => {
-    expect(soundNow(0, { watch: 0, alarm: 0 })).toBeNull();
-    expect(soundNow(0, { watch: 1, alarm: 1 })).toBe('watch');
-    expect(soundNow(0, { watch: 0, alarm: 1 })).toBe('alarm');
-    expect(soundNow(2, { watch: 1, alarm: 1 })).toBe('panic');
+    expect(soundNow(0, { watch: 0, alarm: 0, conflict: 0 })).toBeNull();
+    expect(soundNow(0, { watch: 1, alarm: 1, conflict: 1 })).toBe('watch');
+    expect(soundNow(0, { watch: 0, alarm: 1, conflict: 1 })).toBe('alarm');
+    expect(soundNow(0, { watch: 0, alarm: 0, conflict: 1 })).toBe('conflict');
+    expect(soundNow(2, { watch: 1, alarm: 1, conflict: 1 })).toBe('panic');
   });
 
   test('no two are alike, and none runs into its repetition', () => {
@@ -93,7 +94,7 @@ describe('sounds', () => {
     for (const { tones: all, every } of Object.values(PATTERNS))
       expect(Math.max(...all.map((tone) => tone.at + tone.for))).toBeLessThan(every);
     expect(new Set(Object.values(PATTERNS).map(({ tones: all }) => JSON.stringify(all))).size).toBe(
-      3,
+      SOUNDS.length,
     );
   });
 });

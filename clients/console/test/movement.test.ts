@@ -203,7 +203,10 @@ describe('a conflict is decided by a human', () => {
     expect(decisionOf('id', conflict(), verdict({ choice: 'other' }))).toBeNull();
     const other = decisionOf('id', conflict(), verdict({ choice: 'other', point: 'gate' }));
     expect(other).toMatchObject({ stage: 'at_point', point: 'gate' });
-    const stays = decisionOf('id', conflict(), verdict({ choice: 'stands' }));
+    // where she stands may be in question again by the time it is sent
+    expect(decisionOf('id', conflict(), verdict({ choice: 'stands' }))).toBeNull();
+    const moved = conflict({ stands: { stage: 'arrived' } });
+    const stays = decisionOf('id', moved, verdict({ choice: 'stands' }));
     expect(stays).toMatchObject({ stage: null, vehicle: null });
     expect(decisionOf('id', conflict({ person: null }), verdict({}))).toMatchObject({
       stage: null,

@@ -5,9 +5,10 @@ import { Problem, Unreachable } from '@muster/shared/api/problem.ts';
 import type { MovementVehicle, Person } from '@muster/shared/api/types.ts';
 import { treeOrder } from '../src/state/areas.ts';
 import {
-  byHousehold,
   draftMovement,
   faultAt,
+  grouped,
+  keeping,
   leftOver,
   momentAgain,
   momentOf,
@@ -204,8 +205,21 @@ test('the next vehicle has the lowest number that is free', () => {
 
 test('who waits is shown by household, first in turn first', () => {
   const waiting = ['a', 'b', 'a'].map((household, n) => ({ household, n }));
-  expect(byHousehold(waiting).map(([home, own]) => [home, own.map(({ n }) => n)])).toEqual([
+  expect(
+    [...grouped(waiting, (one) => one.household)].map(([home, own]) => [
+      home,
+      own.map(({ n }) => n),
+    ]),
+  ).toEqual([
     ['a', [0, 2]],
     ['b', [1]],
   ]);
+});
+
+test('a form that was open keeps what another desk changed, and changes what was touched', () => {
+  const opened = { label: 'Bus', seats: 20, deputies: ['P1'] };
+  const now = { label: 'Red bus', seats: 22, deputies: ['P1'] };
+  expect(keeping(now, opened, { ...opened, seats: 18 })).toEqual({ ...now, seats: 18 });
+  expect(keeping(now, opened, { ...opened, deputies: ['P1', 'P2'] }).deputies).toHaveLength(2);
+  expect(keeping(now, opened, { ...opened })).toEqual(now);
 });

@@ -36,7 +36,8 @@ class MovementIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class MovementOut(msgspec.Struct, frozen=True):
     """A movement on record. In the caller's sight: `population`, 0 while it is being prepared;
-    `unsettled`, who has neither arrived nor stays; `conflicts`, that wait for a human."""
+    `unsettled`, who has neither arrived nor stays; `conflicts`, that wait for a human. `overdue`:
+    vehicles that the desk was told of and that have not arrived."""
 
     id: UUID
     kind: Kind
@@ -55,6 +56,7 @@ class MovementOut(msgspec.Struct, frozen=True):
     ended_by: str | None
     unsettled: int
     conflicts: int
+    overdue: int
 
 
 class MovementsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -59,26 +59,11 @@ SELECT m.movement_id, m.kind, m.reach, m.title, m.authority, m.reference, m.exer
        ARRAY(SELECT a.code FROM movement_origin o JOIN area a USING (operation_id, area_id)
              WHERE o.operation_id = m.operation_id AND o.movement_id = m.movement_id
              ORDER BY a.code) AS origins,
-       CASE WHEN $2::int[] IS NULL THEN
-         (SELECT coalesce(sum(c.count), 0)::int FROM movement_cell c
-          WHERE c.operation_id = m.operation_id AND c.movement_id = m.movement_id
-            AND ($1::int[] IS NULL OR c.area_id = ANY ($1)))
-       ELSE
-         (SELECT count(*)::int FROM movement_person p
-          WHERE p.operation_id = m.operation_id AND p.movement_id = m.movement_id
-            AND p.person_id = ANY ($2))
-       END AS population,
-       CASE WHEN $2::int[] IS NULL THEN
-         (SELECT coalesce(sum(c.count), 0)::int FROM movement_cell c
-          WHERE c.operation_id = m.operation_id AND c.movement_id = m.movement_id
-            AND c.stage NOT IN ('arrived', 'accommodated', 'staying', 'hibernating')
-            AND ($1::int[] IS NULL OR c.area_id = ANY ($1)))
-       ELSE
-         (SELECT count(*)::int FROM movement_person p
-          WHERE p.operation_id = m.operation_id AND p.movement_id = m.movement_id
-            AND p.stage NOT IN ('arrived', 'accommodated', 'staying', 'hibernating')
-            AND p.person_id = ANY ($2))
-       END AS unsettled,
+       n.population, n.unsettled,
+       (SELECT count(*)::int FROM movement_vehicle v
+        WHERE v.operation_id = m.operation_id AND v.movement_id = m.movement_id
+          AND v.state = 'departed' AND v.overdue_at IS NOT NULL
+          AND m.state NOT IN ('closed', 'cancelled')) AS overdue,
        (SELECT count(*)::int FROM movement_conflict c
         WHERE c.operation_id = m.operation_id AND c.movement_id = m.movement_id AND c.state = 'open'
           AND (c.person_id IS NULL AND $2::int[] IS NULL OR EXISTS (
@@ -87,6 +72,18 @@ SELECT m.movement_id, m.kind, m.reach, m.title, m.authority, m.reference, m.exer
               AND ($1::int[] IS NULL OR p.area_id = ANY ($1))
               AND ($2::int[] IS NULL OR p.person_id = ANY ($2))))) AS conflicts
 FROM movement m
+CROSS JOIN LATERAL (
+  SELECT coalesce(sum(s.people), 0)::int AS population,
+         coalesce(sum(s.people) FILTER (WHERE s.stage NOT IN (
+           'arrived', 'accommodated', 'staying', 'hibernating')), 0)::int AS unsettled
+  FROM (
+    SELECT c.stage, c.count AS people FROM movement_cell c
+    WHERE c.operation_id = m.operation_id AND c.movement_id = m.movement_id
+      AND $2::int[] IS NULL AND ($1::int[] IS NULL OR c.area_id = ANY ($1))
+    UNION ALL
+    SELECT p.stage, 1 FROM movement_person p
+    WHERE p.operation_id = m.operation_id AND p.movement_id = m.movement_id
+      AND $2::int[] IS NOT NULL AND p.person_id = ANY ($2)) s) n
 WHERE m.operation_id = current_operation()
   AND ($8::uuid IS NULL OR m.movement_id = $8)
   AND ($4::text IS NULL OR m.state = $4)

@@ -68,6 +68,7 @@ def shown(row: Any) -> MovementOut:
         ended_by=row["ender"],
         unsettled=row["unsettled"],
         conflicts=row["conflicts"],
+        overdue=row["overdue"],
     )
 
 

@@ -61,10 +61,9 @@ export class Desks {
   /** Sounds what is there now; called again whenever it changes. */
   sound(): void {
     this.siren.setPanics(this.panics.untaken.length);
-    this.siren.setNews(
-      'watch',
-      this.watches.overdue.map(({ id }) => id),
-    );
+    const { conflicts, overdue } = this.movements.waiting;
+    this.siren.setNews('watch', [...this.watches.overdue.map(({ id }) => id), ...overdue]);
+    this.siren.setNews('conflict', conflicts);
     this.siren.setNews(
       'alarm',
       (this.signals.alarms.data ?? []).map(({ id }) => id),

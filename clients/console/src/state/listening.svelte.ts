@@ -18,6 +18,7 @@ export class Listening<Item> {
   private fetching = false;
   private heard = new Set<string>();
   private soon: ReturnType<typeof setTimeout> | undefined;
+  private due = 0;
   private readonly timers: ReturnType<typeof setInterval>[] = [];
 
   constructor(
@@ -25,6 +26,8 @@ export class Listening<Item> {
     /** takes a list and the ids that were heard of while it was fetched */
     private readonly keep: (list: Item[], heard: ReadonlySet<string>) => void,
     private readonly everyMs: number,
+    /** how soon it is fetched once more when something was heard meanwhile */
+    private readonly againMs = SOON_MS,
   ) {}
 
   /** Whether there may be more by now than is shown: never read, or not for a round or two. */
@@ -49,8 +52,13 @@ export class Listening<Item> {
     if (this.fetching) this.heard.add(id);
   }
 
-  loadSoon(): void {
-    this.soon ??= setTimeout(() => void this.load(), SOON_MS);
+  /** Fetches it anew after so long at the latest; many wishes are one. */
+  loadSoon(ms = SOON_MS): void {
+    const due = performance.now() + ms;
+    if (this.soon !== undefined && this.due <= due) return;
+    clearTimeout(this.soon);
+    this.due = due;
+    this.soon = setTimeout(() => void this.load(), ms);
   }
 
   async load(): Promise<void> {
@@ -66,7 +74,7 @@ export class Listening<Item> {
       this.keep(list, heard);
       this.at = asked;
       this.failed = false;
-      if (heard.size) this.loadSoon();
+      if (heard.size) this.loadSoon(this.againMs);
     } catch (thrown) {
       asFailure(thrown);
       if (turn === this.turn) this.failed = true;

@@ -49,7 +49,10 @@ export function decisionOf(
   const words = reason.trim();
   if (!words) return null;
   const bare = { id, reason: words, stage: null, vehicle: null, point: null, at: null };
-  if (!conflict.person || choice === 'stands') return bare;
+  if (!conflict.person) return bare;
+  // what it stood by may have gone meanwhile
+  if (!choice || !choicesOf(conflict).includes(choice)) return null;
+  if (choice === 'stands') return bare;
   if (choice === 'other')
     return lacks({ movement: '', stage, vehicle, point, reason })
       ? null

@@ -3,10 +3,13 @@ import type { Movement, MovementEvent } from '@muster/shared/api/types.ts';
 import { listMovements } from '../transport/movements.ts';
 import { unsettled } from './movement.ts';
 import { Listening } from './listening.svelte.ts';
+import { MovementDrafts } from './movementdrafts.svelte.ts';
 import { OneMovement } from './movementone.svelte.ts';
 import type { ServerTime } from './servertime.svelte.ts';
 
 const EVERY_MS = 60_000;
+/** a movement under way is heard of during nearly every fetch: that alone never makes a storm */
+const AGAIN_MS = 10_000;
 
 /** The movements in sight, on every page; and those that are open on screen. */
 export class MovementDesk {
@@ -14,6 +17,7 @@ export class MovementDesk {
   readonly list: Listening<Movement>;
 
   private readonly opened = new Set<OneMovement>();
+  private readonly drafts = new Map<string, MovementDrafts>();
 
   constructor(
     private readonly api: Api,
@@ -21,8 +25,9 @@ export class MovementDesk {
   ) {
     this.list = new Listening(
       () => listMovements(api),
-      (list) => (this.movements = list),
+      (list, heard) => (this.movements = list.map((one) => this.asHeard(one, heard))),
       EVERY_MS,
+      AGAIN_MS,
     );
   }
 
@@ -31,9 +36,28 @@ export class MovementDesk {
     return this.going.reduce((sum, { conflicts }) => sum + conflicts, 0);
   }
 
+  /** Vehicles that should have come, in all of them. */
+  get overdue(): number {
+    return this.going.reduce((sum, { overdue }) => sum + overdue, 0);
+  }
+
+  /** One name for each conflict that waits, and for each vehicle that is overdue: one more is new. */
+  get waiting(): Record<'conflicts' | 'overdue', string[]> {
+    const named = (of: 'conflicts' | 'overdue') =>
+      this.going.flatMap((one) => Array.from({ length: one[of] }, (_, n) => `${one.id} ${n}`));
+    return { conflicts: named('conflicts'), overdue: named('overdue') };
+  }
+
   /** Those that have not ended. */
   get going(): Movement[] {
     return this.movements.filter(isGoing);
+  }
+
+  /** What is being written about one. */
+  draftsOf(id: string): MovementDrafts {
+    const known = this.drafts.get(id) ?? new MovementDrafts();
+    this.drafts.set(id, known);
+    return known;
   }
 
   /** Follows one on screen; give it back with `leave`. */
@@ -62,6 +86,13 @@ export class MovementDesk {
     for (const one of this.opened) if (one.id === event.movement_id) one.take(event, id);
   }
 
+  /** With the counts that were heard while the list was fetched: they may be newer. */
+  private asHeard(listed: Movement, heard: ReadonlySet<string>): Movement {
+    const known = heard.has(listed.id) && this.movements.find(({ id }) => id === listed.id);
+    if (!known) return listed;
+    return { ...listed, conflicts: known.conflicts, unsettled: known.unsettled };
+  }
+
   /** Something of the stream was missed. */
   missed(): void {
     this.list.loadSoon();
@@ -74,7 +105,12 @@ export class MovementDesk {
     this.movements = [movement, ...others].sort((a, b) => b.created_at.localeCompare(a.created_at));
     this.list.hear(movement.id);
     this.list.loadSoon();
-    for (const one of this.opened) if (one.id === movement.id) one.loadSoon();
+    this.changed(movement.id);
+  }
+
+  /** Something of it was put on record here. */
+  changed(id: string): void {
+    for (const one of this.opened) if (one.id === id) one.loadSoon();
   }
 }
 

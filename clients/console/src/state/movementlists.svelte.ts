@@ -2,10 +2,12 @@ import { asFailure, type Failure } from '@muster/shared/api/problem.ts';
 
 const PACE_MS = 2_000;
 const EVERY_MS = 60_000;
+const RETRY_MS = 5_000;
 
 /**
  * Something read anew when the board has moved, at most every two seconds; what was there stays on
  * screen. A read under way is never thrown away for a newer wish: in a storm none would ever end.
+ * One that brought nothing is tried again in a few seconds.
  */
 export class Paced<T> {
   data = $state.raw<T | null>(null);
@@ -36,8 +38,8 @@ export class Paced<T> {
     clearTimeout(this.waiting);
   }
 
-  loadSoon(): void {
-    this.waiting ??= setTimeout(() => void this.load(), PACE_MS);
+  loadSoon(ms = PACE_MS): void {
+    if (!this.stopped) this.waiting ??= setTimeout(() => void this.load(), ms);
   }
 
   async load(): Promise<void> {
@@ -54,10 +56,10 @@ export class Paced<T> {
       if (!this.stopped) [this.data, this.at, this.trouble] = [data, asked, null];
     } catch (thrown) {
       this.trouble = asFailure(thrown);
+    } finally {
+      this.fetching = false;
+      if (this.again || this.trouble) this.loadSoon(this.trouble ? RETRY_MS : PACE_MS);
+      this.again = false;
     }
-    this.fetching = false;
-    if (!this.again || this.stopped) return;
-    this.again = false;
-    this.loadSoon();
   }
 }

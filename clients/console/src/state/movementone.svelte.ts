@@ -9,6 +9,7 @@ const SOON_MS = 250;
 /** what events do not carry (parity, split households) is fetched at most this often */
 const CHANGED_MS = 5_000;
 const EVERY_MS = 60_000;
+const RETRY_MS = 5_000;
 
 /** The board of one movement on screen, kept current by the stream and proved by refetches. */
 export class OneMovement {
@@ -23,8 +24,6 @@ export class OneMovement {
   private stopped = false;
   private readonly waiting = new Map<number, ReturnType<typeof setTimeout>>();
   private timer: ReturnType<typeof setInterval> | undefined;
-  /** heard before the first snapshot */
-  private early: [MovementEvent, number][] = [];
 
   constructor(
     readonly api: Api,
@@ -44,10 +43,8 @@ export class OneMovement {
   }
 
   take(event: MovementEvent, id: number): void {
-    if (!this.live) {
-      this.early.push([event, id]);
-      return;
-    }
+    // the first snapshot may be older than this: it is read once more after it
+    if (!this.live) return this.loadSoon();
     const next = addChange(this.live, id, event, this.time.exact);
     const missed = next !== this.live && !tallies(next, event);
     this.live = next;
@@ -56,7 +53,7 @@ export class OneMovement {
 
   /** Fetches it anew; many wishes in that time are one. */
   loadSoon(ms = SOON_MS): void {
-    if (!this.waiting.has(ms))
+    if (!this.stopped && !this.waiting.has(ms))
       this.waiting.set(
         ms,
         setTimeout(() => void this.load(), ms),
@@ -72,11 +69,13 @@ export class OneMovement {
       return;
     }
     this.fetching = true;
-    await this.fetch();
-    this.fetching = false;
-    if (this.stopped || !this.again) return;
-    this.again = false;
-    this.loadSoon();
+    try {
+      await this.fetch();
+    } finally {
+      this.fetching = false;
+      if (this.again || this.failed) this.loadSoon(this.failed ? RETRY_MS : SOON_MS);
+      this.again = false;
+    }
   }
 
   private async fetch(): Promise<void> {
@@ -84,7 +83,6 @@ export class OneMovement {
       const board = await readBoard(this.api, this.id);
       this.live = this.live ? addBoard(this.live, board) : fromBoard(board);
       this.failed = this.gone = false;
-      this.early.splice(0).forEach(([event, id]) => this.take(event, id));
     } catch (thrown) {
       const failure = asFailure(thrown);
       this.gone = failure instanceof Problem && failure.status === 404;

@@ -25,6 +25,15 @@ export interface Spoken {
   at: number;
 }
 
+/** What may be said beside a stage. */
+export function asked(stage: Reported): Record<'vehicle' | 'point' | 'reason', boolean> {
+  return {
+    vehicle: stage === 'boarded' || stage === 'arrived',
+    point: stage === 'at_point' || stage === 'accommodated',
+    reason: stage === 'staying' || stage === 'hibernating',
+  };
+}
+
 /** What is still missing before it can be sent. */
 export function lacks(spoken: Omit<Spoken, 'at'>): 'vehicle' | 'point' | 'reason' | null {
   if (spoken.stage === 'boarded' && spoken.vehicle === null) return 'vehicle';

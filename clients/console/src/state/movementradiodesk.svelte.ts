@@ -3,7 +3,7 @@ import { asFailure, type Failure } from '@muster/shared/api/problem.ts';
 import type { Mover, MovementVehicle, Reported, StageReport } from '@muster/shared/api/types.ts';
 import { uuid } from '@muster/shared/ids.ts';
 import { allMovers, listMovers, readManifest, sendReports } from '../transport/movements.ts';
-import { lacks, refusals, reportsOf, type Refusal, type Spoken } from './movementradio.ts';
+import { asked, lacks, refusals, reportsOf, type Refusal, type Spoken } from './movementradio.ts';
 
 const DELAY_MS = 250;
 const FOUND = 8;
@@ -18,6 +18,8 @@ interface Name {
 export class RadioDesk {
   text = $state('');
   found = $state.raw<Mover[] | null>(null);
+  /** what they were found by: what is typed may be ahead of them */
+  foundBy = $state('');
   vehicle = $state.raw<MovementVehicle | null>(null);
   person = $state.raw<Mover | null>(null);
   stage = $state<Reported | null>(null);
@@ -45,8 +47,19 @@ export class RadioDesk {
   constructor(
     private readonly api: Api,
     private readonly id: string,
+    /** reports are on record */
     private readonly onSent: () => void,
   ) {}
+
+  /** Who is first of those found by what is typed now; null while that is not known. */
+  get first(): Mover | null {
+    return this.foundBy === this.text.trim() ? (this.found?.[0] ?? null) : null;
+  }
+
+  /** Whether it can be sent as it stands. */
+  get ready(): boolean {
+    return !this.working && !this.loading && this.missing === null && this.refs.length > 0;
+  }
 
   get target(): MovementVehicle | Mover | null {
     return this.vehicle ?? this.person;
@@ -62,6 +75,10 @@ export class RadioDesk {
     return this.names.map(({ ref }) => ref).filter((ref) => !this.without.has(ref));
   }
 
+  nameOf(ref: string): string {
+    return this.person?.name ?? this.names.find((one) => one.ref === ref)?.name ?? ref;
+  }
+
   /** Once it went out nothing of it changes: sent again it is the same. */
   get sent(): boolean {
     return this.items !== null;
@@ -74,6 +91,7 @@ export class RadioDesk {
   search(text: string): void {
     this.text = text;
     this.done = 0;
+    this.trouble = null;
     clearTimeout(this.timer);
     const turn = ++this.turn;
     if (!text.trim()) this.found = null;
@@ -104,7 +122,7 @@ export class RadioDesk {
     ];
     [this.vehicleNo, this.point, this.reason, this.minutes, this.text] = [null, null, '', 0, ''];
     [this.names, this.without, this.refused, this.trouble] = [[], new Set(), [], null];
-    this.done = 0;
+    [this.loading, this.done] = [false, 0];
   }
 
   async choose(stage: Reported): Promise<void> {
@@ -121,7 +139,7 @@ export class RadioDesk {
 
   async send(): Promise<void> {
     const { stage } = this;
-    if (!stage || this.working || this.missing || !this.refs.length) return;
+    if (!stage || !this.ready) return;
     const at = Date.now() - (this.minutes ?? 0) * 60_000;
     this.items ??= reportsOf({ ...this.spoken(stage), at }, this.refs, uuid);
     const { items, title } = this;
@@ -146,9 +164,15 @@ export class RadioDesk {
   }
 
   private spoken(stage: Reported): Omit<Spoken, 'at'> {
-    const { id: movement, point, reason } = this;
-    const rides = stage === 'boarded' || stage === 'arrived';
-    return { movement, stage, vehicle: rides ? this.vehicleNo : null, point, reason };
+    const asks = asked(stage);
+    return {
+      movement: this.id,
+      stage,
+      // what is no longer asked for is not sent
+      vehicle: asks.vehicle ? this.vehicleNo : null,
+      point: asks.point ? this.point : null,
+      reason: asks.reason ? this.reason : '',
+    };
   }
 
   /** Who is aboard and did not come yet; to board, and where nobody is aboard, who has a seat. */
@@ -156,6 +180,8 @@ export class RadioDesk {
     const turn = ++this.turn;
     this.loading = true;
     this.trouble = null;
+    // of no other word's people
+    [this.names, this.listed, this.without] = [[], false, new Set()];
     const counted = stage === 'accommodated' ? 'arrived' : 'missing';
     const filters = { vehicle: String(vehicle.number), counted };
     try {
@@ -165,7 +191,7 @@ export class RadioDesk {
         names = (await readManifest(this.api, this.id, vehicle.id)).seats
           .filter(({ aboard }) => !aboard || stage !== 'boarded')
           .map(({ person }) => person);
-      if (turn === this.turn) [this.names, this.listed, this.without] = [names, listed, new Set()];
+      if (turn === this.turn) [this.names, this.listed] = [names, listed];
     } catch (thrown) {
       if (turn === this.turn) this.trouble = asFailure(thrown);
     }
@@ -175,7 +201,7 @@ export class RadioDesk {
   private async find(text: string, turn: number): Promise<void> {
     try {
       const { items } = await listMovers(this.api, this.id, { q: text }, FOUND);
-      if (turn === this.turn) this.found = items;
+      if (turn === this.turn) [this.found, this.foundBy] = [items, text];
     } catch (thrown) {
       if (turn === this.turn) this.trouble = asFailure(thrown);
     }

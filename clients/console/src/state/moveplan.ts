@@ -111,6 +111,14 @@ export function momentOf(wall: string, zone: string): string | null {
 export const momentAgain = (was: string | null, wall: string, zone: string): string | null =>
   wall === wallOf(was, zone) ? was : momentOf(wall, zone);
 
+/** A draft over what is on record now: what was not touched here stays as another desk made it. */
+export function keeping<T extends object>(now: T, opened: T, draft: T): T {
+  const touched = Object.entries(draft).filter(
+    ([name, value]) => JSON.stringify(value) !== JSON.stringify(opened[name as keyof T]),
+  );
+  return { ...now, ...Object.fromEntries(touched) };
+}
+
 /** One of the rules goes a place earlier. */
 export function sooner(order: readonly Need[], need: Need): Need[] {
   const at = order.indexOf(need);
@@ -154,13 +162,15 @@ export function nextNumber(taken: Iterable<number>): number {
   return number;
 }
 
-/** People by household, the first of each first, as they were listed. */
-export function byHousehold<T extends { household: string }>(
-  people: readonly T[],
-): [string, T[]][] {
-  const homes = new Map<string, T[]>();
-  for (const one of people) homes.set(one.household, [...(homes.get(one.household) ?? []), one]);
-  return [...homes];
+/** Items by what they have in common, the first of each first, in their order. */
+export function grouped<T, K>(items: readonly T[], key: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group) group.push(item);
+    else groups.set(key(item), [item]);
+  }
+  return groups;
 }
 
 export interface Plan {

@@ -11,6 +11,8 @@ export class Polled<T> {
   age = $state(0);
 
   private turn = 0;
+  /** whose answer is shown: an older one is none any more, a newer one never waits for the newest */
+  private shown = 0;
   private soon: ReturnType<typeof setTimeout> | undefined;
   private readonly timers: ReturnType<typeof setInterval>[] = [];
 
@@ -33,7 +35,7 @@ export class Polled<T> {
   stop(): void {
     this.timers.forEach(clearInterval);
     clearTimeout(this.soon);
-    this.turn += 1;
+    this.shown = ++this.turn;
   }
 
   loadSoon(): void {
@@ -47,7 +49,7 @@ export class Polled<T> {
     const asked = Date.now();
     try {
       const data = await this.fetch();
-      if (turn === this.turn) [this.data, this.at] = [data, asked];
+      if (turn > this.shown) [this.data, this.at, this.shown] = [data, asked, turn];
     } catch (thrown) {
       // what was there stays on screen and says how old it is
       asFailure(thrown);

@@ -1,5 +1,5 @@
 import { Speaker } from '../transport/speaker.ts';
-import { PATTERNS, ROUNDS, soundNow, type Sound } from './sounds.ts';
+import { PATTERNS, ROUNDS, soundNow, type News, type Sound } from './sounds.ts';
 
 /** after a click, not at its beginning: what goes away by it must not move what is being clicked */
 const GESTURES = ['click', 'keydown'] as const;
@@ -12,8 +12,8 @@ export class Siren {
   sounding = $state<Sound | null>(null);
 
   private panics = 0;
-  private readonly left = { watch: 0, alarm: 0 };
-  private readonly seen = { watch: new Set<string>(), alarm: new Set<string>() };
+  private readonly left: Record<News, number> = { watch: 0, alarm: 0, conflict: 0 };
+  private readonly seen = new Map<News, ReadonlySet<string>>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly onGesture = () => void this.allow();
 
@@ -45,10 +45,10 @@ export class Siren {
   }
 
   /** Those there are now: each is sounded a few times when it is new. */
-  setNews(kind: 'watch' | 'alarm', ids: readonly string[]): void {
-    const fresh = ids.some((id) => !this.seen[kind].has(id));
-    this.seen[kind] = new Set(ids);
-    if (fresh) this.left[kind] = ROUNDS;
+  setNews(kind: News, ids: readonly string[]): void {
+    const fresh = ids.some((id) => !this.seen.get(kind)?.has(id));
+    this.seen.set(kind, new Set(ids));
+    if (fresh) this.left[kind] = ROUNDS[kind];
     else if (!ids.length) this.left[kind] = 0;
     this.turn();
   }

@@ -80,8 +80,11 @@ export async function readTimeline(api: Api, id: string): Promise<MovementFact[]
   return (await read<{ items: MovementFact[] }>(call)).items;
 }
 
-/** Contradictions, newest first: every one that is open, and some that are over. */
-export async function listConflicts(api: Api, id: string): Promise<StageConflict[]> {
+/** Contradictions: every one that is open, and the newest that are over; `more`: of those. */
+export async function listConflicts(
+  api: Api,
+  id: string,
+): Promise<{ items: StageConflict[]; more: boolean }> {
   const page = (state: StageConflict['state'], cursor?: string) => {
     const params = { ...named(id), query: { state, limit: PAGE, cursor } };
     return read<Page<StageConflict>>(api.GET(`${ONE}/conflicts`, { params }));
@@ -91,7 +94,10 @@ export async function listConflicts(api: Api, id: string): Promise<StageConflict
     page('explained'),
     page('resolved'),
   ]);
-  return [...open, ...explained.items, ...resolved.items];
+  // settled between two of these answers it is in both: the later word holds
+  const all = [...open, ...explained.items, ...resolved.items].map((one) => [one.id, one] as const);
+  const more = [explained, resolved].some(({ next }) => cursorOf(next) !== undefined);
+  return { items: [...new Map(all).values()], more };
 }
 
 /** A human's decision; said again under its id it is one. */

@@ -13,3 +13,8 @@ export function troubleWords(failure: Failure): string {
   if (!(failure instanceof Problem)) return m.desk_no_answer();
   return CODES[failure.code]?.() ?? detailOf(failure);
 }
+
+/** Why something could not be read. */
+export function readTroubleWords(failure: Failure): string {
+  return failure instanceof Problem ? troubleWords(failure) : m.no_connection();
+}

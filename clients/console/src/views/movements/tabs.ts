@@ -4,6 +4,7 @@ import type { Area } from '@muster/shared/api/types.ts';
 import { m } from '@muster/shared/i18n/messages.ts';
 import type { LiveMovement } from '../../state/movement.ts';
 import type { MovementDesk } from '../../state/movementdesk.svelte.ts';
+import type { MovementDrafts } from '../../state/movementdrafts.svelte.ts';
 import type { OneMovement } from '../../state/movementone.svelte.ts';
 import type { MovementTab } from '../../state/movementroute.ts';
 import type { ServerTime } from '../../state/servertime.svelte.ts';
@@ -20,6 +21,8 @@ export interface TabProps {
   api: Api;
   desk: MovementDesk;
   one: OneMovement;
+  /** what is being written about it */
+  drafts: MovementDrafts;
   live: LiveMovement;
   time: ServerTime;
   zone: string;
@@ -29,6 +32,8 @@ export interface TabProps {
   me: string;
   /** sees whole areas, not only a branch */
   whole: boolean;
+  /** sees some areas or a branch: vehicles and points count others, too */
+  partly: boolean;
   /** nothing is heard from the server: figures are as of then */
   stale: boolean;
   /** watches in sight that run, for vehicles that have one */
