@@ -122,7 +122,7 @@ test('a family is ready, boards without a network over a reload, and is received
   await card.locator('[data-say=at_point]').click();
   await card.locator('[data-asked=at_point]').waitFor();
   await card.locator('[data-say=boarded]').click();
-  await mine.getByText('Not yet received').waitFor();
+  await mine.getByText('On board vehicle 12 Saved on this phone').waitFor();
   await page.reload();
   await mine.getByText('On board vehicle 12 Saved on this phone').waitFor();
   expect(await mine.getAttribute('data-stand')).toBe('ready');

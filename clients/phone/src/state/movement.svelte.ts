@@ -142,6 +142,7 @@ export class Moves {
 
   /** Whether there is more to send. */
   private async flush(): Promise<boolean> {
+    await this.reload();
     const before = this.saved();
     const outcome = await this.outbox.flush(this.author);
     await this.reload();
