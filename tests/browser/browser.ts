@@ -122,3 +122,17 @@ export function overflow(page: Page): Promise<number> {
     () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
   );
 }
+
+/** No sound before a click. The browser takes a test's own looks at a page for touches, now and then. */
+export function untouched(): void {
+  let touched = false;
+  addEventListener('click', ({ isTrusted }) => (touched ||= isTrusted), true);
+  window.AudioContext = class extends AudioContext {
+    override get state(): AudioContextState {
+      return touched ? super.state : 'suspended';
+    }
+    override resume(): Promise<void> {
+      return touched ? super.resume() : new Promise(() => undefined);
+    }
+  };
+}

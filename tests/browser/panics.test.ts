@@ -8,6 +8,7 @@ import {
   openBrowser,
   openScreen,
   overflow,
+  untouched,
   type Screen,
 } from './browser.ts';
 import { asked, moveTo, phoneOf, press, setPins, takeBack, type Phone } from './field.ts';
@@ -46,10 +47,17 @@ afterAll(async () => {
 
 async function sit(
   who: 'duty' | 'night' | 'zone',
-  options: { locale?: string; width?: number; height?: number; dark?: boolean } = {},
+  options: {
+    locale?: string;
+    width?: number;
+    height?: number;
+    dark?: boolean;
+    untouched?: boolean;
+  } = {},
 ): Promise<Page> {
   const screen = await openScreen(browser, { ...DESK, ...options });
   screens.push(screen);
+  if (options.untouched) await screen.page.addInitScript(untouched);
   await screen.page.goto(who === 'duty' ? station.login() : station.loginAs(who));
   await screen.page.locator('[data-line=live]').waitFor();
   return screen.page;
@@ -104,7 +112,7 @@ test('a panic while composing keeps what is typed, and is taken by one of two op
 });
 
 test('a sound the browser refuses is said to be off, and a click allows it', async () => {
-  const page = await sit('duty');
+  const page = await sit('duty', { untouched: true });
   await press(station, await phoneOf(station));
   await page.locator('[data-bar=panic]').waitFor();
   const off = page.locator('[data-bar=panic] [data-sound=off]');
