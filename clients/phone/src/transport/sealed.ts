@@ -1,4 +1,5 @@
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
+import { Disk } from './disk.ts';
 
 interface Schema extends DBSchema {
   keys: { key: string; value: CryptoKey };
@@ -18,14 +19,30 @@ const KIND = { name: 'AES-GCM', length: 256 } as const;
  * or no disk it is held in memory alone, never on disk in the clear, and `durable` turns false.
  */
 export class SealedStore {
-  durable = true;
-  private db: Promise<IDBPDatabase<Schema>> | null = null;
+  private readonly disk: Disk<Schema>;
   private readonly loose = new Map<string, unknown>();
 
-  constructor(private readonly name = 'muster-sealed') {}
+  constructor(name = 'muster-sealed') {
+    this.disk = new Disk((ended) => {
+      // without cryptography nothing may lie on the disk
+      if (!globalThis.crypto?.subtle) throw new Error('no cryptography');
+      return openDB<Schema>(name, 1, {
+        upgrade(db) {
+          db.createObjectStore('keys');
+          db.createObjectStore('rows');
+        },
+        blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
+        terminated: ended,
+      });
+    });
+  }
+
+  get durable(): boolean {
+    return this.disk.durable;
+  }
 
   async put(row: string, value: unknown): Promise<void> {
-    const kept = await this.attempt(async (db) => {
+    const kept = await this.disk.attempt(async (db) => {
       const iv = crypto.getRandomValues(new Uint8Array(12));
       const plain = new TextEncoder().encode(JSON.stringify(value));
       const how = { name: KIND.name, iv, additionalData: new TextEncoder().encode(row) };
@@ -41,7 +58,7 @@ export class SealedStore {
 
   async get<T>(row: string): Promise<T | null> {
     if (this.loose.has(row)) return this.loose.get(row) as T;
-    const found = await this.attempt(async (db) =>
+    const found = await this.disk.attempt(async (db) =>
       this.opened<T>(db, row, await db.get('rows', row)),
     );
     return found ?? null;
@@ -49,7 +66,7 @@ export class SealedStore {
 
   /** All rows whose name begins so; what cannot be opened is not there. */
   async all<T>(prefix: string): Promise<T[]> {
-    const found = await this.attempt(async (db) => {
+    const found = await this.disk.attempt(async (db) => {
       const tx = db.transaction('rows');
       const range = within(prefix);
       const [names, rows] = await Promise.all([tx.store.getAllKeys(range), tx.store.getAll(range)]);
@@ -63,7 +80,7 @@ export class SealedStore {
 
   /** The names of rows that begin so; nothing is opened for them. */
   async names(prefix: string): Promise<string[]> {
-    const kept = await this.attempt(async (db) => db.getAllKeys('rows', within(prefix)));
+    const kept = await this.disk.attempt(async (db) => db.getAllKeys('rows', within(prefix)));
     const loose = [...this.loose.keys()].filter((row) => row.startsWith(prefix));
     return [...new Set([...(kept ?? []), ...loose])];
   }
@@ -71,14 +88,14 @@ export class SealedStore {
   async remove(...rows: string[]): Promise<void> {
     for (const row of rows) {
       this.loose.delete(row);
-      await this.attempt(async (db) => db.delete('rows', row));
+      await this.disk.attempt(async (db) => db.delete('rows', row));
     }
   }
 
   /** Nothing stays that could be opened. */
   async wipe(): Promise<void> {
     this.loose.clear();
-    await this.attempt(async (db) => {
+    await this.disk.attempt(async (db) => {
       const tx = db.transaction(['keys', 'rows'], 'readwrite', { durability: 'strict' });
       await Promise.all([tx.objectStore('keys').clear(), tx.objectStore('rows').clear()]);
       await tx.done;
@@ -107,30 +124,6 @@ export class SealedStore {
     if (!first) await tx.store.put(fresh, 'own');
     await tx.done;
     return first ?? fresh;
-  }
-
-  private async attempt<T>(work: (db: IDBPDatabase<Schema>) => Promise<T>): Promise<T | undefined> {
-    // some browsers let go of the disk while a page is in the background: it is opened once more
-    for (let tries = 0; globalThis.crypto?.subtle && tries < 2; tries++)
-      try {
-        this.db ??= this.open();
-        return await work(await this.db);
-      } catch {
-        this.db = null;
-      }
-    this.durable = false;
-    return undefined;
-  }
-
-  private open(): Promise<IDBPDatabase<Schema>> {
-    return openDB<Schema>(this.name, 1, {
-      upgrade(db) {
-        db.createObjectStore('keys');
-        db.createObjectStore('rows');
-      },
-      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
-      terminated: () => (this.db = null),
-    });
   }
 }
 

@@ -1,5 +1,6 @@
-import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
+import { openDB, type DBSchema } from 'idb';
 import type { BranchList, Checkin, Device, Self } from '@muster/shared/api/types.ts';
+import { Disk } from './disk.ts';
 
 /** One thing the user wrote, from the tap until the server has it. */
 export interface Entry<B = Checkin> {
@@ -60,28 +61,41 @@ interface Schema<F, B> extends DBSchema {
  * which the screen must say.
  */
 export class Store<F extends object = Facts, B = Checkin> {
-  durable = true;
-  private db: Promise<IDBPDatabase<Schema<F, B>>> | null = null;
+  private readonly disk: Disk<Schema<F, B>>;
   private readonly facts = new Map<keyof F, F[keyof F]>();
   /** what the disk refused; it may have an older form of the same */
   private readonly loose = new Map<number, Entry<B>>();
   private looseSeq = Number.MAX_SAFE_INTEGER / 2;
 
-  private constructor(private readonly name: string) {}
+  private constructor(name: string) {
+    this.disk = new Disk((ended) =>
+      openDB<Schema<F, B>>(name, 1, {
+        upgrade(db) {
+          db.createObjectStore('facts');
+          db.createObjectStore('outbox', { keyPath: 'seq', autoIncrement: true });
+        },
+        terminated: ended,
+      }),
+    );
+  }
+
+  get durable(): boolean {
+    return this.disk.durable;
+  }
 
   static async open<F extends object = Facts, B = Checkin>(name = 'muster'): Promise<Store<F, B>> {
     const store = new Store<F, B>(name);
-    await store.attempt(() => Promise.resolve());
+    await store.disk.attempt(() => Promise.resolve());
     return store;
   }
 
   async get<K extends keyof F & string>(key: K): Promise<F[K] | null> {
-    const held = this.facts.get(key) ?? (await this.attempt((db) => db.get('facts', key)));
+    const held = this.facts.get(key) ?? (await this.disk.attempt((db) => db.get('facts', key)));
     return (held as F[K] | undefined) ?? null;
   }
 
   async set<K extends keyof F & string>(key: K, value: F[K]): Promise<void> {
-    const kept = await this.attempt((db) => db.put('facts', value, key));
+    const kept = await this.disk.attempt((db) => db.put('facts', value, key));
     if (kept === undefined) this.facts.set(key, value);
     else this.facts.delete(key);
   }
@@ -89,7 +103,7 @@ export class Store<F extends object = Facts, B = Checkin> {
   async forget(...keys: (keyof F & string)[]): Promise<void> {
     for (const key of keys) {
       this.facts.delete(key);
-      await this.attempt((db) => db.delete('facts', key));
+      await this.disk.attempt((db) => db.delete('facts', key));
     }
   }
 
@@ -98,7 +112,7 @@ export class Store<F extends object = Facts, B = Checkin> {
    * promise.
    */
   async add(...entries: Omit<Entry<B>, 'seq'>[]): Promise<Entry<B>[]> {
-    const keys = await this.attempt(async (db) => {
+    const keys = await this.disk.attempt(async (db) => {
       const tx = db.transaction('outbox', 'readwrite', { durability: 'strict' });
       const made = [];
       for (const entry of entries) made.push(await tx.store.add(entry as Entry<B>));
@@ -116,18 +130,18 @@ export class Store<F extends object = Facts, B = Checkin> {
 
   async put(entry: Entry<B>): Promise<void> {
     const kept =
-      !this.loose.has(entry.seq) && (await this.attempt((db) => db.put('outbox', entry)));
+      !this.loose.has(entry.seq) && (await this.disk.attempt((db) => db.put('outbox', entry)));
     if (!kept) this.loose.set(entry.seq, entry);
   }
 
   async remove(seq: number): Promise<void> {
     this.loose.delete(seq);
-    await this.attempt((db) => db.delete('outbox', seq));
+    await this.disk.attempt((db) => db.delete('outbox', seq));
   }
 
   /** Marks what is about to be sent, or was not after all; what was taken back meanwhile is left out. */
   async mark(entries: Entry<B>[], tried: true | undefined): Promise<Entry<B>[]> {
-    const marked = await this.attempt(async (db) => {
+    const marked = await this.disk.attempt(async (db) => {
       const tx = db.transaction('outbox', 'readwrite', { durability: 'strict' });
       const found: Entry<B>[] = [];
       for (const { seq } of entries) {
@@ -146,7 +160,7 @@ export class Store<F extends object = Facts, B = Checkin> {
 
   /** Takes an entry out, if it was never tried to be sent. */
   async takeBack(wanted: (body: B) => boolean): Promise<TakenBack> {
-    const done = await this.attempt(async (db) => {
+    const done = await this.disk.attempt(async (db) => {
       const tx = db.transaction('outbox', 'readwrite', { durability: 'strict' });
       const found = (await tx.store.getAll()).filter(({ body }) => wanted(body));
       const sent = found.some(({ state, tried }) => tried || state !== 'saved');
@@ -161,34 +175,9 @@ export class Store<F extends object = Facts, B = Checkin> {
 
   /** All entries in the order they were written. */
   async entries(): Promise<Entry<B>[]> {
-    const kept = (await this.attempt((db) => db.getAll('outbox'))) ?? [];
+    const kept = (await this.disk.attempt((db) => db.getAll('outbox'))) ?? [];
     return [...kept.filter(({ seq }) => !this.loose.has(seq)), ...this.loose.values()].sort(
       (a, b) => a.seq - b.seq,
     );
-  }
-
-  private async attempt<T>(
-    work: (db: IDBPDatabase<Schema<F, B>>) => Promise<T>,
-  ): Promise<T | undefined> {
-    // some browsers let go of the disk while a page is in the background: it is opened once more
-    for (let tries = 0; tries < 2; tries++)
-      try {
-        this.db ??= this.open();
-        return await work(await this.db);
-      } catch {
-        this.db = null;
-      }
-    this.durable = false;
-    return undefined;
-  }
-
-  private open(): Promise<IDBPDatabase<Schema<F, B>>> {
-    return openDB<Schema<F, B>>(this.name, 1, {
-      upgrade(db) {
-        db.createObjectStore('facts');
-        db.createObjectStore('outbox', { keyPath: 'seq', autoIncrement: true });
-      },
-      terminated: () => (this.db = null),
-    });
   }
 }
