@@ -34,6 +34,14 @@ async def test_one_press_puts_all_on_record_at_once(database: str) -> None:
         assert str(PLACE["lat"]) not in event["data"], "no coordinates in an event"
 
 
+async def test_where_nobody_but_she_answers_for_her_those_above_are_told(database: str) -> None:
+    async with scene(database) as s:
+        await s.sql("UPDATE tree_node SET warden_id = NULL WHERE node = 'LOW'")
+        await s.sql("UPDATE tree_alternate SET person_id = $1", s.site.station.people[3])
+        await s.press(3)
+        assert await s.told() == [(0, "duty", -1), (0, "fcm", 0), (0, "sms", 0)]
+
+
 async def test_the_same_id_gets_the_same_answer_and_another_joins(database: str) -> None:
     async with scene(database) as s:
         key = str(uuid4())

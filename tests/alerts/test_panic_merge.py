@@ -1,11 +1,13 @@
 """Two records turn out to be one person: her panics are hers, of two one goes on in the other."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 
+from server.alerts.panics import store
 from server.alerts.panics.press import Press
 from server.alerts.panics.pressing import Caller, press
 from tests.alerts.panics import SERVED, Scene, scene
@@ -175,6 +177,19 @@ async def test_a_press_for_who_was_merged_a_moment_ago_joins(database: str) -> N
         [done] = await press(*args, SERVED)
         assert (str(done.panic_id), done.merged) == (first, True)
         assert await s.value("SELECT count(*) FROM panic WHERE person_id = $1", was) == 0
+
+
+async def test_a_press_that_is_being_written_is_waited_for(database: str) -> None:
+    """Else it would be on record for who was merged, and nobody would carry it on."""
+    async with scene(database) as s:
+        ref, n = await walk_in(s, await s.site.station.open_rollcall())
+        hers, api = s.site.station.people[n], s.site.api
+        async with api.db.transaction(s.site.station.operation_id, lane="panic") as con:
+            await store.begin(con, hers, [uuid4()], False)
+            merging = asyncio.create_task(merge(s, ref, "P4"))
+            done, _ = await asyncio.wait({merging}, timeout=1)
+            assert not done
+        await merging
 
 
 async def test_the_pins_that_were_set_last_stay(database: str) -> None:

@@ -6,6 +6,7 @@ taken, they are one panic, and another person's is on record and on the stream m
 
 import asyncio
 from collections import Counter
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +19,8 @@ import pytest
 from server.alerts.panics import store
 from server.alerts.panics.press import Press
 from server.alerts.panics.pressing import Caller, press
+from server.db import Database
+from server.errors import Unavailable
 from tests.promises.console import Parser
 from tests.promises.crowd import operator, phones
 from tests.promises.places import seeded, serving
@@ -105,6 +108,24 @@ async def test_a_flood_takes_nobodys_turn(database: str) -> None:
             place.operation_id, "SELECT count(*) FROM event WHERE kind = 'panic'"
         )
         assert count[0][0] < PRESSES // 10, "nor does the flood fill the stream"
+
+
+async def _take_all(held: AsyncExitStack, database: Database, lane: str) -> None:
+    """Raises Unavailable when there is none left."""
+    while True:
+        await held.enter_async_context(database.connection(lane))
+
+
+async def test_a_press_needs_no_connection_of_the_rest(database: str) -> None:
+    """Every connection of everything else is taken, and stays so."""
+    async with seeded(database, 2) as place, AsyncExitStack() as held:
+        for lane in ("main", "report"):
+            with pytest.raises(Unavailable):
+                await _take_all(held, place.database, lane)
+        caller = Caller(place.people[0], "device:1", "desk")
+        one = [Press(press_id=uuid4())]
+        [done] = await press(place.database, place.operation_id, caller, one, ())
+        assert done.state == "open"
 
 
 async def test_without_merging_the_flood_would_be_refused(

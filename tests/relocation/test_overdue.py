@@ -123,3 +123,12 @@ async def test_a_movement_that_has_ended_tells_of_none(own: Moving) -> None:
     await own.vehicle(1, state="departed", departed_at=ago(80))
     await own.ask("POST", "/cancel")
     assert not await look(own)
+
+
+async def test_nor_does_the_list_once_it_has_ended(own: Moving) -> None:
+    await leg(own, 120, 60)
+    await own.vehicle(1, state="departed", departed_at=ago(80))
+    await own.here.work()
+    assert await listed(own) == 1
+    await own.ask("POST", "/cancel")
+    assert await listed(own) == 0
