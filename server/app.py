@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import uvicorn
 from starlette.responses import RedirectResponse
-from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -119,16 +119,22 @@ class Api:
 
 
 def build_router(endpoints: Iterable[Endpoint], auth: Authenticator) -> ASGIApp:
-    """One route a path, hot ones first, then the clients' pages, then a 404 in our form."""
+    """The endpoints, then the clients' pages, then a 404 in our form.
+
+    A path without a parameter is found by a look into a table, however many there are; the others
+    one after the other.
+    """
+    ordered = groupby(sorted(endpoints, key=lambda e: e.path), key=lambda e: e.path)
+    shells = {path: Shell(list(own), auth) for path, own in ordered}
+    named = [Route(path, endpoint=shell) for path, shell in shells.items() if "{" in path]
     pages = [Mount(f"/{name}", app=Pages(STATIC / name)) for name in ("console", "phone")]
-    routes = [*_api_routes(endpoints, auth), *pages, Route("/", endpoint=_to_console)]
-    return Router(routes=routes, default=_nothing_here, redirect_slashes=False)
+    routes = [*named, *pages, Route("/", endpoint=_to_console)]
+    router = Router(routes=routes, default=_nothing_here, redirect_slashes=False)
 
+    async def found(scope: Scope, receive: Receive, send: Send) -> None:
+        await shells.get(scope.get("path", ""), router)(scope, receive, send)
 
-def _api_routes(endpoints: Iterable[Endpoint], auth: Authenticator) -> Iterator[BaseRoute]:
-    ordered = sorted(endpoints, key=lambda e: (e.path != "/v1/checkins", "{" in e.path, e.path))
-    for path, own in groupby(ordered, key=lambda e: e.path):
-        yield Route(path, endpoint=Shell(list(own), auth))
+    return found
 
 
 async def _to_console(request: Any) -> Any:

@@ -59,7 +59,10 @@ async def test_a_step_waits_shortly_for_its_locks_and_comes_again(
     making = asyncio.create_task(db.migrate(database))
     await asyncio.sleep(3.5)
     assert not making.done()
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    waiting = (
+        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+        " WHERE NOT l.granted AND d.datname = current_database()"
+    )
     await busy.rollback()
     assert await making == ["9000_column"]
     assert await con.fetchval(waiting) == 0
