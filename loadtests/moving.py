@@ -34,6 +34,7 @@ class Movement:
     def __init__(self, stage: Stage, desk: str, vehicles: int, seats: int) -> None:
         self.id = uuid4()
         self.vehicles = vehicles
+        self._gate = self.key("GATE")
         self._stage, self._seats = stage, seats
         self._client = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{stage.port}",
@@ -101,7 +102,7 @@ class Movement:
         more = ""
         first = 1 + n % self.vehicles
         if stage == "at_point":
-            more = f',"point":"{self.key("GATE")}"'
+            more = f',"point":"{self._gate}"'
         elif stage in ("boarded", "at_airfield"):
             stage, more = ("boarded" if stage == "boarded" else "arrived"), f',"vehicle":{first}'
         elif stage in ("flown", "arrived"):
